@@ -1,0 +1,1 @@
+"""What it takes to run a node somewhere: container, units, dashboards, and the sandbox databases."""

@@ -1,0 +1,158 @@
+"""The process's settings: one frozen object, read once, strict. The only reader of the environment."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+PREFIX = "LGSP_"
+MB = 1024 * 1024
+
+
+def _split(value: object) -> object:
+    """Take a comma-separated text for a list."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
+
+
+class Settings(BaseModel):
+    """The process's settings; docs/reference/settings.md is made from these fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # the node
+    node: str = Field(
+        "local",
+        description="The node's code; stands in evidence and figures.",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9.\-]{0,34}$",
+    )
+    nation: str = Field(
+        "vn", description="Whose production this is. Figures print it; the demonstration says `demo`."
+    )
+    role: Literal["local", "hub"] = Field("local", description="`local` (LGSP) or `hub` (NGSP).")
+    data_dir: Path = Field(Path("data"), description="Folder for the SQLite files, the node key and locks.")
+    database: SecretStr | None = Field(
+        None, description="`postgresql://user@host/name`; without it two SQLite files in the data folder."
+    )
+    node_key_file: Path | None = Field(
+        None,
+        description="File with 32 random bytes (hex) that protect secrets kept in the database; made in the data folder when not set.",
+    )
+    secrets_file: Path | None = Field(
+        None, description="TOML file that binds organisations' secrets to files and hosts."
+    )
+    # listening
+    listen: str = Field("127.0.0.1:8080", description="Public address: data plane, tokens, health.")
+    admin_listen: str | None = Field(
+        None, description="Address of admin API, console and metrics; by default the public one."
+    )
+    issuer: str | None = Field(
+        None, description="The node's public base address, `https://…`; by default made from `listen`."
+    )
+    tls_certificate: Path | None = Field(None, description="PEM file with the certificate chain.")
+    tls_key: Path | None = Field(None, description="PEM file with the private key.")
+    trusted_proxies: Names = Field(
+        (), description="Networks whose `X-Forwarded-For` is believed, and that end TLS for us."
+    )
+    metrics_networks: Names = Field(
+        ("127.0.0.0/8", "::1/128"),
+        description="Networks that may read `/metrics` on the public address without a token.",
+    )
+    workers: int = Field(1, ge=1, le=64, description="Worker processes; more than one needs PostgreSQL.")
+    # limits
+    max_connections: int = Field(4096, ge=1, description="Open connections per worker.")
+    max_connections_per_address: int = Field(
+        1024, ge=1, description="Open connections per caller's address and worker."
+    )
+    max_headers: int = Field(100, ge=1, description="Header fields in one request.")
+    max_head_bytes: int = Field(32 * 1024, ge=1024, description="Size of a request's head.")
+    max_header_bytes: int = Field(16 * 1024, ge=256, description="Size of one header field.")
+    head_seconds: float = Field(10.0, gt=0, description="Time for a request's head to arrive.")
+    body_seconds: float = Field(30.0, gt=0, description="Time between two pieces of a request's body.")
+    keep_alive_seconds: float = Field(75.0, gt=0, description="Time an idle connection is kept.")
+    buffer_bytes: int = Field(
+        64 * 1024, ge=1024, description="Bodies up to this size are held in memory; larger ones are streamed."
+    )
+    address_rate: int = Field(
+        5000, ge=1, description="Requests per second and caller's address, before anything else is looked at."
+    )
+    failure_rate: int = Field(
+        20, ge=1, description="Failed sign-ins per minute for one client from one address."
+    )
+    drain_seconds: float = Field(
+        30.0, gt=0, description="Time that requests under way get when the node stops."
+    )
+    # egress
+    egress_networks: Names = Field(
+        (),
+        description="Networks that calls may go to; empty: all but loopback, link-local and metadata addresses.",
+    )
+    egress_hosts: Names = Field((), description="Host names that calls may go to; empty: any.")
+    egress_ports: Names = Field((), description="Ports that calls may go to; empty: any.")
+    ca_file: Path | None = Field(
+        None, description="PEM file with further certificate authorities for outgoing TLS."
+    )
+    # figures
+    window_days: int = Field(
+        30, ge=1, le=366, description="Days back in which a success proves a connection."
+    )
+    min_successes: int = Field(1, ge=1, description="Successes that prove a connection.")
+    allowed_modes: Names = Field(("lgsp-ngsp", "ngsp", "lgsp"), description="Connection modes that count.")
+    # operation
+    token_seconds: int = Field(3600, ge=60, le=86400, description="Life of an access token.")
+    poll_seconds: float = Field(0.25, gt=0, le=5, description="How often a worker looks for a new revision.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe log line to write."
+    )
+    log_format: Literal["json", "text"] = Field("json", description="JSON lines, or text for people.")
+
+
+class SettingsWrong(Exception):
+    """The settings are not usable; the text says which and why."""
+
+
+def read_settings(
+    environ: Mapping[str, str] | None = None, **given: Any
+) -> Settings:  # Any: checked by Settings
+    """Read the settings: `given` before environment before the file that `LGSP_SETTINGS_FILE` names.
+
+    Raises:
+        SettingsWrong: a name nobody knows, or a value that does not fit; secrets are not shown.
+    """
+    environ = os.environ if environ is None else environ
+    values = {n.removeprefix(PREFIX).lower(): v for n, v in environ.items() if n.startswith(PREFIX)}
+    values = {n: v for n, v in values.items() if n not in {"fault_rounds"}}
+    file = values.pop("settings_file", None)
+    from_file: dict[str, Any] = {}
+    if file:
+        try:
+            from_file = tomllib.loads(Path(file).read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise SettingsWrong(f"{file}: {error}") from error
+    try:
+        return Settings.model_validate(from_file | values | {n: v for n, v in given.items() if v is not None})
+    except ValueError as error:
+        raise SettingsWrong(_explain(error)) from None
+
+
+def _explain(error: ValueError) -> str:
+    lines = []
+    for item in getattr(error, "errors", list)():
+        name = ".".join(str(part) for part in item["loc"])
+        lines.append(f"{PREFIX}{name.upper()} ({name}): {item['msg']}")
+    return "\n".join(lines) or "the settings are not usable"
+
+
+def address_of(listen: str) -> tuple[str, int]:
+    """Split `host:port` (IPv6 in brackets)."""
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdigit():
+        raise SettingsWrong(f"{listen!r} is not host:port")
+    return host.strip("[]"), int(port)

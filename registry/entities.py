@@ -1,0 +1,480 @@
+"""What the registry keeps, as plain values.
+
+`...Spec` is what a person writes; the class derived from it adds what the life cycle decides. References
+between entities are ids (UUIDv7 text); codes are accepted wherever an id is and resolved before storing.
+Times are aware datetimes in UTC, days are dates in Asia/Ho_Chi_Minh.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Literal, NewType
+
+from pydantic import ConfigDict, Field, StringConstraints
+
+NodeId = NewType("NodeId", str)
+OrganisationId = NewType("OrganisationId", str)
+SystemId = NewType("SystemId", str)
+NeedId = NewType("NeedId", str)
+NationalDatabaseId = NewType("NationalDatabaseId", str)
+ServiceId = NewType("ServiceId", str)
+VersionId = NewType("VersionId", str)
+GrantId = NewType("GrantId", str)
+ClientId = NewType("ClientId", str)
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]
+Note = Annotated[str, StringConstraints(max_length=2000)]
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=63)]
+OrganisationCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.\-]{1,34}$")]
+SystemCode = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.\-]{1,34}:[a-z0-9]+(-[a-z0-9]+)*$", max_length=99)
+]
+DatabaseCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.\-]{1,62}$")]
+ServiceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{1,62}$")]
+VersionNumber = Annotated[str, StringConstraints(pattern=r"^v?\d+(\.\d+){0,2}$", max_length=20)]
+OperationName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.\-]{0,63}$")]
+ProcedureCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.\-]{0,63}$")]
+PurposeCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/\-]{0,99}$")]
+OfficerCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@\-]{0,63}$")]
+Reference = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class Environment(StrEnum):
+    """Production or sandbox: belongs to the client, travels in the token, selects the endpoint."""
+
+    PRODUCTION = "production"
+    SANDBOX = "sandbox"
+
+
+class Mode(StrEnum):
+    """How a system reaches a national database (Circular 13/2017/TT-BTTTT)."""
+
+    LGSP_NGSP = "lgsp-ngsp"
+    NGSP = "ngsp"
+    LGSP = "lgsp"
+    DIRECT = "direct"
+
+
+class Role(StrEnum):
+    """What a client may do on the admin API."""
+
+    NODE_ADMIN = "node-admin"
+    ORGANISATION_ADMIN = "organisation-admin"
+    SERVICE_OWNER = "service-owner"
+    OBSERVER = "observer"
+    AUDITOR = "auditor"
+
+
+class Kind(StrEnum):
+    """The kinds of object, as they stand in addresses and in YAML."""
+
+    ORGANISATION = "organisations"
+    NATIONAL_DATABASE = "national-databases"
+    SYSTEM = "systems"
+    NEED = "needs"
+    SERVICE = "services"
+    VERSION = "versions"
+    GRANT = "grants"
+    CLIENT = "clients"
+    OFFICER = "officers"
+    DELEGATION = "delegations"
+    CODE_LIST = "code-lists"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entity:
+    """The root of all entities; unknown fields are refused."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+
+# --- who ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alias(Entity):
+    """Another code of an organisation, with the days on which it was valid (`valid_to` is exclusive)."""
+
+    code: OrganisationCode
+    valid_from: date | None = None
+    valid_to: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Organisation(Entity):
+    """A legal body taking part.
+
+    `code` is the form of Decision 20/2020/QD-TTg (`H26.12`), `old_code` that of QCVN 102:2016
+    (`000.00.12.H26`). A merger is `successor` from the day `valid_to`: from then on the organisation's
+    systems count for its successor.
+    """
+
+    code: OrganisationCode
+    name_vi: Text
+    name_en: Text | None = None
+    old_code: OrganisationCode | None = None
+    kind: Literal["ministry", "agency", "province", "department", "commune", "company", "other"] = "other"
+    parent: Reference | None = None
+    aliases: tuple[Alias, ...] = ()
+    valid_from: date | None = None
+    valid_to: date | None = None
+    successor: Reference | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NationalDatabase(Entity):
+    """A national database: what a Need asks for and a service version opens."""
+
+    code: DatabaseCode
+    name_vi: Text
+    name_en: Text | None = None
+    owner: Reference
+    legal_basis: Note = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System(Entity):
+    """A registered piece of software of an organisation; the thing that calls or is called.
+
+    `acts_for` names the systems that a shared client of this system may name in `Lgsp-System`.
+    """
+
+    code: SystemCode
+    name_vi: Text
+    name_en: Text | None = None
+    organisation: Reference
+    kind: Literal["one-stop-shop", "specialised", "database", "portal", "platform", "other"] = "other"
+    security_level: Annotated[int, Field(ge=1, le=5)] | None = None
+    status: Literal["active", "suspended", "retired"] = "active"
+    acts_for: tuple[Reference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawal(Entity):
+    """Why, by whom and when a need was withdrawn."""
+
+    reason: Text
+    author: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeedSpec(Entity):
+    """A system's declared need of a national database, with its legal basis."""
+
+    system: Reference
+    national_database: Reference
+    legal_basis: Text
+    mode: Mode = Mode.LGSP
+    declared_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need(NeedSpec):
+    """A need as kept: withdrawn at most once, never deleted."""
+
+    withdrawn: Withdrawal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Officer(Entity):
+    """An officer registered for look-ups under a grant whose rule is `registered`."""
+
+    code: OfficerCode
+    organisation: Reference
+    procedures: tuple[ProcedureCode, ...] = ()
+    valid_from: date | None = None
+    valid_to: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delegation(Entity):
+    """A provider's recorded leave for node administrators to approve grants on its behalf."""
+
+    organisation: Reference
+    legal_basis: Text
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+
+
+# --- what is offered ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition(Entity):
+    """One look at a provider's answer.
+
+    `at` is `status`, `header:NAME`, `pointer:/JSON/pointer` or `body` (then only `empty` makes sense).
+    Values are compared as text; a number or boolean in JSON is compared in its JSON spelling.
+    """
+
+    at: Annotated[
+        str, StringConstraints(pattern=r"^(status|body|header:[A-Za-z0-9-]+|pointer:(/.*)?)$", max_length=300)
+    ]
+    equals: tuple[str, ...] = ()
+    starts_with: tuple[str, ...] = ()
+    present: bool | None = None
+    empty: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuccessRule(Entity):
+    """How to tell success, "nothing found" and a business failure apart in a provider's answer.
+
+    Read in this order: a 5xx or a redirect is a provider failure unless `nothing_found` or
+    `business_failure` claims it; if any condition of `nothing_found` holds the exchange is a success (with
+    nothing found); if any of `business_failure` holds, or a condition of `success` does not, it is a
+    business failure; without conditions, 2xx is a success and 4xx a business failure.
+    """
+
+    success: tuple[Condition, ...] = ()
+    nothing_found: tuple[Condition, ...] = ()
+    business_failure: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation(Entity):
+    """One thing a consumer can ask for.
+
+    `path` is relative to the version's address, with `{name}` for one segment and a last `{name*}` for the
+    rest. `counts` marks operations by which a connection is proved; `effect` says whether a call changes
+    something at the provider.
+    """
+
+    name: OperationName
+    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "ANY"] = "GET"
+    path: Annotated[str, StringConstraints(pattern=r"^/.*$", max_length=300)]
+    title_vi: Note = ""
+    title_en: Note = ""
+    counts: bool = True
+    effect: Literal["read", "write"] = "read"
+    success_rule: SuccessRule | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breaker(Entity):
+    """When to stop trying an endpoint: after so many failures in a row, for so long, then one probe."""
+
+    failures: Annotated[int, Field(ge=1, le=1000)] = 5
+    open_seconds: Annotated[float, Field(gt=0, le=600)] = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint(Entity):
+    """Where, and through which connector, a version is reached.
+
+    `settings` belong to the connector's kind and are checked by it. `passes` names what the provider is
+    told of us: `exchange`, `purpose`, `procedure`, `officer`, each to the header it wants them in.
+    """
+
+    connector: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,30}$")]
+    settings: dict[str, Any] = field(default_factory=dict)
+    deadline_seconds: Annotated[float, Field(gt=0, le=600)] = 30.0
+    max_in_flight: Annotated[int, Field(ge=1, le=10000)] = 64
+    max_queue: Annotated[int, Field(ge=0, le=10000)] = 128
+    queue_seconds: Annotated[float, Field(ge=0, le=60)] = 1.0
+    breaker: Breaker = field(default_factory=Breaker)
+    through_hub: bool = False
+    passes: dict[Literal["exchange", "purpose", "procedure", "officer"], str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Maintenance(Entity):
+    """A planned time during which calls get 503 with `Retry-After`."""
+
+    starts_at: datetime
+    ends_at: datetime
+    note_vi: Note = ""
+    note_en: Note = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSpec(Entity):
+    """A named set of operations offered by a provider. `name` is the first segment of its address."""
+
+    name: ServiceName
+    title_vi: Text
+    title_en: Text | None = None
+    provider: Reference
+    default_version: VersionNumber | None = None
+    error_style: Literal["problem", "wso2"] = "problem"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service(ServiceSpec):
+    """A service as kept, with its kill switch (for all, or for one consumer) and maintenance windows."""
+
+    blocked: str | None = None
+    blocked_consumers: dict[str, str] = field(default_factory=dict)
+    maintenance: tuple[Maintenance, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionSpec(Entity):
+    """One state of a service's contract.
+
+    `officer_at` and `procedure_at` say where they stand in the caller's message when its software cannot send
+    our headers: `header:NAME`, `query:NAME` or `pointer:/JSON/pointer`.
+    """
+
+    service: Reference
+    version: VersionNumber
+    national_database: Reference | None = None
+    operations: Annotated[tuple[Operation, ...], Field(min_length=1, max_length=500)]
+    endpoints: dict[Environment, Endpoint]
+    success_rule: SuccessRule = field(default_factory=SuccessRule)
+    max_body_bytes: Annotated[int, Field(ge=0, le=1 << 40)] = 10 * 1024 * 1024
+    officer_at: Annotated[str, StringConstraints(max_length=200)] | None = None
+    procedure_at: Annotated[str, StringConstraints(max_length=200)] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version(VersionSpec):
+    """A version as kept: draft, then published, deprecated, retired."""
+
+    status: Literal["draft", "published", "deprecated", "retired"] = "draft"
+    published_at: datetime | None = None
+    deprecated_at: datetime | None = None
+    sunset_at: datetime | None = None
+    retired_at: datetime | None = None
+
+
+# --- who may --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota(Entity):
+    """How much a grant allows: calls per second (a bucket of as many) and per day (Asia/Ho_Chi_Minh)."""
+
+    per_second: Annotated[int, Field(ge=1, le=1_000_000)] = 50
+    per_day: Annotated[int, Field(ge=1, le=10**12)] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantSpec(Entity):
+    """A consumer's asked-for permission to call a service.
+
+    `operations` empty means every operation; `purposes` empty means any purpose code or none. `fields` is the
+    field scope of design 10; it is kept now and used by minimisation.
+    """
+
+    consumer: Reference
+    service: Reference
+    environments: Annotated[tuple[Environment, ...], Field(min_length=1)] = (Environment.PRODUCTION,)
+    operations: tuple[OperationName, ...] = ()
+    purposes: tuple[PurposeCode, ...] = ()
+    default_purpose: PurposeCode | None = None
+    procedure_required: bool = False
+    procedures: tuple[ProcedureCode, ...] = ()
+    officer: Literal["none", "asserted", "registered"] = "none"
+    fields: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    quota: Quota = field(default_factory=Quota)
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    legal_basis: Note = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision(Entity):
+    """Who decided on a grant, when, and why; `delegation` when a node administrator did it for a provider."""
+
+    by: str
+    at: datetime
+    note: Note = ""
+    delegation: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant(GrantSpec):
+    """A grant as kept. `expired` is read off `valid_until`, the other states are decided."""
+
+    status: Literal["requested", "approved", "refused", "suspended", "revoked"] = "requested"
+    requested_by: str = ""
+    decision: Decision | None = None
+    authority: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSpec(Entity):
+    """Credentials by which a system, or a person's tool on the admin API, gets tokens.
+
+    A data-plane client names its `system`; an admin client names a `role` and, for an organisation's or a
+    service's role, the `organisation` it is for. A client does not have both.
+    """
+
+    name: Text
+    system: Reference | None = None
+    role: Role | None = None
+    organisation: Reference | None = None
+    environment: Environment = Environment.PRODUCTION
+    allowed_networks: tuple[Annotated[str, StringConstraints(max_length=50)], ...] = ()
+    error_style: Literal["problem", "wso2"] | None = None
+    jwks: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSecret(Entity):
+    """A client secret as kept: HMAC-SHA256 under the node's key (hex), and when it stops working."""
+
+    digest: str
+    created_at: datetime
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client(ClientSpec):
+    """A client as kept. Tokens issued before `not_before` are refused."""
+
+    status: Literal["active", "disabled"] = "active"
+    secrets: tuple[ClientSecret, ...] = ()
+    not_before: datetime | None = None
+
+
+# --- shared code lists ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code(Entity):
+    """One permitted value, with the days on which it was valid (`valid_to` is exclusive)."""
+
+    code: Annotated[str, StringConstraints(min_length=1, max_length=100)]
+    name_vi: Text
+    name_en: Text | None = None
+    valid_from: date | None = None
+    valid_to: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeList(Entity):
+    """A published list of permitted values."""
+
+    code: Slug
+    name_vi: Text
+    name_en: Text | None = None
+    edition: Annotated[str, StringConstraints(max_length=50)] = "1"
+    codes: Annotated[tuple[Code, ...], Field(max_length=20_000)] = ()
+
+
+ENTITIES: dict[Kind, type[Entity]] = {
+    Kind.ORGANISATION: Organisation,
+    Kind.NATIONAL_DATABASE: NationalDatabase,
+    Kind.SYSTEM: System,
+    Kind.NEED: Need,
+    Kind.SERVICE: Service,
+    Kind.VERSION: Version,
+    Kind.GRANT: Grant,
+    Kind.CLIENT: Client,
+    Kind.OFFICER: Officer,
+    Kind.DELEGATION: Delegation,
+    Kind.CODE_LIST: CodeList,
+}
+"""What is kept of each kind, in an order in which references point to kinds before."""
+
+SPECS: dict[Kind, type[Entity]] = ENTITIES | {
+    Kind.NEED: NeedSpec,
+    Kind.SERVICE: ServiceSpec,
+    Kind.VERSION: VersionSpec,
+    Kind.GRANT: GrantSpec,
+    Kind.CLIENT: ClientSpec,
+}
+"""What a person may write of each kind."""
