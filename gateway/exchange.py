@@ -4,8 +4,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from registry.evidence import Record
+
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from hashlib import _Hash as HASH  # the type of hashlib's objects has no public name
+
     from connectors.message import Body, Headers
+    from gateway.views import ClientView, GrantView, OperationView, ServiceView, Snapshot, VersionView
 
 
 class Reason(StrEnum):
@@ -106,15 +112,18 @@ class Refusal(Exception):
 class Request:
     """What a facade hands to the pipeline. `path` is normalised once; `headers` are the caller's, lower case.
 
-    `body` is whole up to 64 KiB, else a stream. `length` is the declared length, None when chunked.
+    `length` is the declared length of the body, None when it is chunked. Nothing of the body is read until
+    `read` (the next piece, b"" at the end; raises Refusal BODY_CUT) is called; `gone` says whether the caller
+    has hung up.
     """
 
     method: str
     path: str
     query: str
     headers: "Headers"
-    body: "Body" = b""
-    length: int | None = None
+    read: "Callable[[], Awaitable[bytes]]"
+    gone: "Callable[[], bool]"
+    length: int | None = 0
     client_address: str = ""
     received_ns: int = 0
 
@@ -126,3 +135,29 @@ class Reply:
     status: int
     headers: "Headers" = field(default_factory=list)
     body: "Body" = b""
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What is known so far about one request and its answer; the steps fill it in.
+
+    `record` is what the ledger will get. `opened` says that an `open` record is in the ledger, `counted` that
+    the exchange was taken off a quota, `body` is the request's body once it was read.
+    """
+
+    request: Request
+    snapshot: "Snapshot"
+    client: "ClientView"
+    record: Record
+    salt: bytes
+    service: "ServiceView | None" = None
+    version: "VersionView | None" = None
+    operation: "OperationView | None" = None
+    grant: "GrantView | None" = None
+    body: "bytes | AsyncIterator[bytes]" = b""
+    opened: bool = False
+    counted: bool = False
+    cut: Reason | None = None
+    provider_ns: int = 0
+    request_digest: "HASH | None" = None
+    reply_digest: "HASH | None" = None

@@ -1,0 +1,134 @@
+"""The native facade: HTTP as it comes, with WSO2-style paths; a raw ASGI callable."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from time import perf_counter_ns
+from typing import Any
+
+from connectors.errors import ConnectorError
+from gateway.exchange import Reason, Refusal, Reply, Request
+from gateway.limiter import AddressLimiter
+from gateway.paths import PathAmbiguous, normalise
+from gateway.pipeline import Pipeline, tell
+from gateway.proxies import Proxies
+from registry.errors import LedgerUnavailable
+
+Scope = MutableMapping[str, Any]  # Any: the ASGI specification's own type
+Event = MutableMapping[str, Any]  # Any: the same
+Receive = Callable[[], Awaitable[Event]]
+Send = Callable[[Event], Awaitable[None]]
+
+NO_BODY = (204, 304)
+
+
+class NativeFacade:
+    """Takes a request off ASGI, has it carried, and writes the answer."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        limiter: AddressLimiter,
+        proxies: Proxies,
+        turned_away: Callable[[Reason], None],
+    ) -> None:
+        self._pipeline = pipeline
+        self._limiter = limiter
+        self._proxies = proxies
+        self._turned_away = turned_away
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = self._request(scope, receive)
+        try:
+            wait = self._limiter.spend(request.client_address)
+            if wait > 0:
+                raise Refusal(Reason.ADDRESS_LIMITED, retry_after=wait)
+            request.path = path_of(scope)
+            reply = await self._pipeline.carry(request)
+        except Refusal as refusal:
+            self._turned_away(refusal.reason)
+            reply = tell(refusal, request, style="problem")
+        await answer(reply, request, send)
+
+    def _request(self, scope: Scope, receive: Receive) -> Request:
+        headers = scope["headers"]
+        peer = scope["client"][0] if scope.get("client") else ""
+        transport = scope.get("lgsp.transport")
+        return Request(
+            method=scope["method"],
+            path="",
+            query=scope["query_string"].decode("latin-1"),
+            headers=headers,
+            read=body_reader(receive),
+            gone=transport.is_closing if transport is not None else _never,
+            length=body_length(headers),
+            client_address=self._proxies.client(peer, headers),
+            received_ns=perf_counter_ns(),
+        )
+
+
+def _never() -> bool:
+    return False
+
+
+def path_of(scope: Scope) -> str:
+    """Return the normalised path. Raises Refusal for one that can be read in two ways."""
+    try:
+        return normalise(scope["raw_path"])
+    except PathAmbiguous as error:
+        raise Refusal(Reason.PATH_AMBIGUOUS) from error
+
+
+def body_length(headers: list[tuple[bytes, bytes]]) -> int | None:
+    """Return the declared length of a body: 0 without one, None when it is chunked."""
+    length: int | None = 0
+    for name, value in headers:
+        if name == b"content-length":
+            return int(value)
+        if name == b"transfer-encoding":
+            length = None
+    return length
+
+
+def body_reader(receive: Receive) -> Callable[[], Awaitable[bytes]]:
+    """Return a function that gives the next piece of the body, b"" at its end."""
+    ended = False
+
+    async def read() -> bytes:
+        nonlocal ended
+        while not ended:
+            event = await receive()
+            if event["type"] == "http.disconnect":
+                raise Refusal(Reason.BODY_CUT)
+            ended = not event.get("more_body", False)
+            piece: bytes = event.get("body", b"")
+            if piece:
+                return piece
+        return b""
+
+    return read
+
+
+async def answer(reply: Reply, request: Request, send: Send) -> None:
+    """Write the answer; a stream that breaks cuts the connection, so that the caller sees a truncated message."""
+    headers, body = reply.headers, reply.body
+    if isinstance(body, bytes):
+        bare = request.method == "HEAD" or reply.status in NO_BODY
+        if not bare:
+            headers.append((b"content-length", str(len(body)).encode()))
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if bare else body})
+        return
+    try:
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        async for piece in body:
+            if request.gone():
+                return
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    except (ConnectorError, LedgerUnavailable) as error:
+        raise StreamCut(type(error).__name__) from error
+    finally:
+        await body.aclose()  # type: ignore[attr-defined]  # the recorder's streams are generators
+
+
+class StreamCut(Exception):
+    """A streamed answer broke after it had begun; the server closes the connection without ending the message."""

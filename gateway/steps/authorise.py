@@ -1,0 +1,182 @@
+"""Step 3: may they. Grant, purpose, procedure, officer; pure but for reading the request's own fields."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import parse_qs
+from zoneinfo import ZoneInfo
+
+import orjson
+
+from gateway.exchange import Exchange, Reason, Refusal, Request
+from gateway.success import is_absent, pointed, spelled
+from gateway.views import GrantView, OfficerView, Snapshot, SystemView
+from registry.entities import Environment
+
+HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
+SAFE = re.compile(r"[A-Za-z0-9._:/@\-]{1,100}")
+CORRELATION = re.compile(r"[A-Za-z0-9._:\-]{1,64}")
+
+STATUS_REASONS = {
+    "requested": Reason.GRANT_REQUESTED,
+    "refused": Reason.GRANT_REFUSED,
+    "suspended": Reason.GRANT_SUSPENDED,
+    "revoked": Reason.GRANT_REVOKED,
+    "quarantined": Reason.GRANT_QUARANTINED,
+}
+SPECIFIC = list(STATUS_REASONS.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """What the caller says of a call: why, under which procedure, on whose account."""
+
+    purpose: str = ""
+    procedure: str = ""
+    officer: str = ""
+
+
+def name_consumer(exchange: Exchange, system: SystemView, given: Mapping[str, str]) -> str:
+    """Return the system that the call is made for; a shared client names it in `Lgsp-System`."""
+    named = given.get("lgsp-system")
+    if named is None:
+        if system.acts_for:
+            exchange.record.counts = False
+        return system.id
+    id_ = exchange.snapshot.system_codes.get(named, named)
+    if id_ != system.id and id_ not in system.acts_for:
+        raise Refusal(Reason.SYSTEM_NOT_ALLOWED)
+    return id_
+
+
+def authorise(exchange: Exchange, now: float) -> None:
+    """Fill in consumer and grant. Raises Refusal, saying what is missing."""
+    snapshot, record, service = exchange.snapshot, exchange.record, exchange.service
+    version, operation = exchange.version, exchange.operation
+    if service is None or version is None or operation is None or exchange.client.system is None:
+        raise Refusal(Reason.ROUTE_UNKNOWN)
+    given = private_fields(exchange.request)
+    system = snapshot.systems[exchange.client.system]
+    record.consumer = name_consumer(exchange, system, given)
+    claimed = Claimed(
+        purpose=given.get("lgsp-purpose", ""),
+        procedure=agreed(given.get("lgsp-procedure", ""), version.procedure_at, exchange),
+        officer=agreed(given.get("lgsp-officer", ""), version.officer_at, exchange),
+    )
+    grants = snapshot.grants.get((record.consumer, service.id), ())
+    if record.consumer != system.id:
+        grants += snapshot.grants.get((system.id, service.id), ())
+    grant = decide(grants, operation=operation.name, environment=exchange.client.environment, claimed=claimed, now=now)
+    exchange.grant = grant
+    record.grant = grant.id
+    record.purpose = claimed.purpose or grant.default_purpose or claimed.procedure
+    record.procedure = claimed.procedure
+    record.officer = claimed.officer
+    record.officer_rule = grant.officer
+    check_officer(grant, claimed, snapshot, now)
+
+
+def decide(
+    grants: tuple[GrantView, ...], *, operation: str, environment: str, claimed: Claimed, now: float
+) -> GrantView:
+    """Return the first grant that allows the call. Raises Refusal with the reason that came closest."""
+    closest: Refusal | None = None
+    for grant in grants:
+        refusal = denial(grant, operation=operation, environment=environment, claimed=claimed, now=now)
+        if refusal is None:
+            return grant
+        if closest is None or refusal.reason not in SPECIFIC:
+            closest = refusal
+    raise closest or Refusal(Reason.GRANT_MISSING)
+
+
+def denial(
+    grant: GrantView, *, operation: str, environment: str, claimed: Claimed, now: float
+) -> Refusal | None:
+    """Return why a grant does not allow the call, or None when it does."""
+    if grant.status != "approved":
+        return Refusal(STATUS_REASONS.get(grant.status, Reason.GRANT_MISSING))
+    if now < grant.valid_from:
+        return Refusal(Reason.GRANT_NOT_YET_VALID)
+    if now >= grant.valid_until:
+        return Refusal(Reason.GRANT_EXPIRED)
+    if Environment(environment) not in grant.environments:
+        return Refusal(Reason.ENVIRONMENT_NOT_GRANTED, environment=environment)
+    if grant.operations is not None and operation not in grant.operations:
+        return Refusal(Reason.OPERATION_NOT_GRANTED, operation=operation)
+    return why_denial(grant, claimed)
+
+
+def why_denial(grant: GrantView, claimed: Claimed) -> Refusal | None:
+    """Check purpose and procedure against a grant."""
+    purpose = claimed.purpose or grant.default_purpose
+    if grant.purposes is not None and purpose not in grant.purposes:
+        return Refusal(Reason.PURPOSE_NOT_ALLOWED if purpose else Reason.PURPOSE_MISSING)
+    if not claimed.procedure:
+        return Refusal(Reason.PROCEDURE_MISSING) if grant.procedure_required or grant.procedures else None
+    if grant.procedures is not None and claimed.procedure not in grant.procedures:
+        return Refusal(Reason.PROCEDURE_NOT_ALLOWED)
+    return None
+
+
+def check_officer(grant: GrantView, claimed: Claimed, snapshot: Snapshot, now: float) -> None:
+    """Refuse a call whose grant asks for an officer that the call does not name, or that nobody registered."""
+    if grant.officer == "none":
+        return
+    if not claimed.officer:
+        raise Refusal(Reason.OFFICER_MISSING)
+    if grant.officer == "registered":
+        officer = snapshot.officers.get(claimed.officer)
+        if officer is None or not _on_duty(officer, claimed.procedure, now):
+            raise Refusal(Reason.OFFICER_UNKNOWN)
+
+
+def _on_duty(officer: OfficerView, procedure: str, now: float) -> bool:
+    day = datetime.fromtimestamp(now, HANOI).date().toordinal()
+    allowed = officer.procedures is None or procedure in officer.procedures
+    return allowed and officer.valid_from <= day < officer.valid_to
+
+
+def private_fields(request: Request) -> dict[str, str]:
+    """Return the request's `Lgsp-*` fields. Raises Refusal for one that is doubled or unsafe."""
+    found: dict[str, str] = {}
+    for name, value in request.headers:
+        if name.startswith(b"lgsp-"):
+            key, text = name.decode("latin-1"), value.decode("latin-1").strip()
+            pattern = CORRELATION if key == "lgsp-correlation-id" else SAFE
+            if key in found or (text and pattern.fullmatch(text) is None):
+                raise Refusal(Reason.HEADER_INVALID, header=key)
+            if text:
+                found[key] = text
+    return found
+
+
+def agreed(said: str, where: str | None, exchange: Exchange) -> str:
+    """Return what header and message say of one thing; values that disagree are refused."""
+    if where is None:
+        return said
+    inside = read_field(where, exchange)
+    if inside and SAFE.fullmatch(inside) is None:
+        raise Refusal(Reason.HEADER_INVALID, header=where)
+    if said and inside and said != inside:
+        raise Refusal(Reason.IDENTITY_CONFLICT)
+    return said or inside
+
+
+def read_field(where: str, exchange: Exchange) -> str:
+    """Return what stands at `header:NAME`, `query:NAME` or `pointer:/…` of the caller's message, or ""."""
+    kind, _, rest = where.partition(":")
+    request = exchange.request
+    if kind == "header":
+        wanted = rest.lower().encode()
+        return next((v.decode("latin-1").strip() for n, v in request.headers if n == wanted), "")
+    if kind == "query":
+        return next(iter(parse_qs(request.query).get(rest, ())), "")
+    if not isinstance(exchange.body, bytes) or not exchange.body:
+        return ""
+    try:
+        value = pointed(orjson.loads(exchange.body), rest)
+    except orjson.JSONDecodeError:
+        return ""
+    return "" if is_absent(value) or isinstance(value, dict | list) or value is None else spelled(value)

@@ -1,0 +1,171 @@
+"""Steps 5 to 8: hand the message to the endpoint's connector and read its answer."""
+
+from collections.abc import Callable
+from time import perf_counter_ns
+from typing import assert_never
+
+from connectors.contract import Busy, Call, Done, Message, Rejected, Result, Unknown, Unreachable
+from connectors.errors import EgressDenied, NotSent, SecretUnknown
+from connectors.message import Headers
+from gateway.exchange import Exchange, Reason, Refusal, Reply
+from gateway.steps.route import check_open, path_below_version
+from registry.entities import Mode
+from registry.evidence import Ledger, Outcome
+
+HOP_BY_HOP = frozenset(
+    b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding "
+    b"upgrade content-length".split()
+)
+TO_PROVIDER_NEVER = HOP_BY_HOP | frozenset(
+    b"host authorization cookie expect forwarded x-forwarded-for x-forwarded-host x-forwarded-proto x-forwarded-port "
+    b"x-forwarded-prefix x-real-ip via lgspaccesstoken".split()
+)
+TO_CALLER_NEVER = HOP_BY_HOP | frozenset(b"set-cookie server date via www-authenticate".split())
+REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class CallStep:
+    """Calls the provider of an exchange; the outcome and every reason are decided here."""
+
+    def __init__(
+        self, ledger: Ledger, *, role: str, monotonic: Callable[[], float], stopping: Callable[[], bool]
+    ) -> None:
+        self._ledger = ledger
+        self._role = role
+        self._monotonic = monotonic
+        self._stopping = stopping
+
+    async def __call__(self, exchange: Exchange, open_record: "OpenRecord") -> Reply:
+        """Return the provider's answer. Raises Refusal when it was not tried or did not end well."""
+        service, version, operation = exchange.service, exchange.version, exchange.operation
+        if service is None or version is None or operation is None:
+            raise Refusal(Reason.ROUTE_UNKNOWN)
+        environment = exchange.client.environment
+        handle = version.endpoints.get(environment)
+        if handle is None:
+            raise Refusal(Reason.NO_ENDPOINT, environment=environment)
+        exchange.record.mode = self._mode(exchange, through_hub=version.modes[environment])
+        if operation.writes or not isinstance(exchange.body, bytes):
+            await open_record(exchange)
+        elif not self._ledger.writable:
+            raise Refusal(Reason.LEDGER_UNAVAILABLE)
+        started = perf_counter_ns()
+        try:
+            result = await handle.call(self._call(exchange, version.passes[environment]))
+        except SecretUnknown as error:
+            raise Refusal(Reason.SECRET_MISSING) from error
+        except EgressDenied as error:
+            raise Refusal(Reason.EGRESS_DENIED) from error
+        except NotSent as error:
+            raise Refusal(Reason.PROVIDER_UNREACHABLE) from error
+        finally:
+            exchange.provider_ns += perf_counter_ns() - started
+        return await self._read(exchange, result)
+
+    def check_open(self, exchange: Exchange) -> None:
+        """Refuse while the node stops, or the service is blocked or under maintenance."""
+        if self._stopping():
+            raise Refusal(Reason.NODE_STOPPING, retry_after=5)
+        if exchange.service is not None:
+            check_open(exchange.service, exchange.record.consumer)
+
+    def _mode(self, exchange: Exchange, *, through_hub: bool) -> str:
+        if not exchange.record.national_database:
+            return ""
+        if self._role == "hub":
+            return Mode.NGSP.value
+        return Mode.LGSP_NGSP.value if through_hub else Mode.LGSP.value
+
+    def _call(self, exchange: Exchange, passes: "dict[str, str] | object") -> Call:
+        request, record, operation = exchange.request, exchange.record, exchange.operation
+        headers, media_type, key = to_provider(request.headers)
+        told = {
+            "exchange": record.exchange,
+            "purpose": record.purpose,
+            "procedure": record.procedure,
+            "officer": record.officer,
+        }
+        context = {name: told[what] for what, name in passes.items() if told[what]} if isinstance(passes, dict) else {}
+        return Call(
+            exchange=record.exchange,
+            operation=record.operation,
+            method=request.method,
+            path=path_below_version(exchange),
+            query=request.query,
+            message=Message(exchange.body, media_type, headers),
+            deadline=self._monotonic() + 600.0,
+            context=context,
+            idempotency_key=key,
+            read_only=operation is not None and not operation.writes and request.method in REPEATABLE,
+        )
+
+    async def _read(self, exchange: Exchange, result: Result) -> Reply:
+        record = exchange.record
+        match result:
+            case Done(status=status, reply=reply):
+                record.sent = True
+                return await self._judge(exchange, status, reply)
+            case Rejected():
+                raise Refusal(Reason.PROVIDER_REJECTED)
+            case Busy(after=after):
+                record.sent = True
+                raise Refusal(Reason.PROVIDER_BUSY, retry_after=after, sent=True)
+            case Unreachable():
+                raise Refusal(exchange.cut or Reason.PROVIDER_UNREACHABLE)
+            case Unknown(reason=reason, rubbish=rubbish):
+                record.sent = True
+                if exchange.cut is not None:
+                    raise Refusal(exchange.cut, sent=True)
+                if rubbish:
+                    raise Refusal(Reason.PROVIDER_RUBBISH, sent=True)
+                raise Refusal(Reason.PROVIDER_TIMEOUT if reason == "timeout" else Reason.PROVIDER_CUT, sent=True)
+            case _:
+                assert_never(result)
+
+    async def _judge(self, exchange: Exchange, status: int, reply: Message) -> Reply:
+        operation, version = exchange.operation, exchange.version
+        if operation is None or version is None:
+            raise Refusal(Reason.INTERNAL)
+        outcome, reason = operation.judge.judge(status, reply.headers, reply.body)
+        if outcome is Outcome.PROVIDER_FAILURE:
+            if not isinstance(reply.body, bytes):
+                await reply.body.aclose()  # type: ignore[attr-defined]  # the contract's streams are generators
+            raise Refusal(reason or Reason.PROVIDER_ERROR, sent=True, provider_status=status)
+        exchange.record.outcome = outcome
+        exchange.record.reason = reason.value if reason else ""
+        headers = to_caller(reply.headers, keep_length=exchange.request.method == "HEAD" or not isinstance(reply.body, bytes))
+        headers.extend(version.life_headers)
+        return Reply(status=status, headers=headers, body=reply.body)
+
+
+def to_provider(headers: Headers) -> tuple[Headers, str, str | None]:
+    """Return what the provider may see of a caller's headers, the media type, and the idempotency key."""
+    kept: Headers = []
+    media_type, key = "", None
+    dropped = TO_PROVIDER_NEVER
+    for name, value in headers:
+        if name == b"connection":
+            dropped = dropped | {option.strip().lower() for option in value.split(b",")}
+        elif name == b"content-type":
+            media_type = value.decode("latin-1")
+        elif name == b"idempotency-key":
+            key = value.decode("latin-1")
+    for name, value in headers:
+        if name not in dropped and not name.startswith(b"lgsp-"):
+            kept.append((name, value))
+    return kept, media_type, key
+
+
+def to_caller(headers: Headers, *, keep_length: bool) -> Headers:
+    """Return what the caller may see of a provider's headers; the length only where our body has the same."""
+    named: set[bytes] = set()
+    for name, value in headers:
+        if name == b"connection":
+            named.update(option.strip().lower() for option in value.split(b","))
+    return [
+        (name, value)
+        for name, value in headers
+        if (name not in TO_CALLER_NEVER or (keep_length and name == b"content-length"))
+        and not name.startswith(b"lgsp-")
+        and name not in named
+    ]

@@ -1,0 +1,195 @@
+"""Opening and closing an exchange: no evidence, no answer."""
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from hashlib import sha256
+from time import perf_counter_ns, time_ns
+from typing import Protocol
+
+from connectors.errors import ConnectorError
+from gateway.exchange import Exchange, Reason, Refusal, Reply, Request
+from gateway.problems import OUTCOMES
+from gateway.steps.streams import Streams
+from gateway.views import ClientView, Snapshot
+from registry.errors import LedgerUnavailable
+from registry.evidence import Delivered, Ledger, Outcome, Record
+from registry.ids import uuid7
+
+SALT_BYTES = 16
+
+
+class Counts(Protocol):
+    """Where exchanges are counted for the metrics."""
+
+    def exchange(self, service: str, outcome: str, gateway_seconds: float, provider_seconds: float) -> None: ...
+
+
+class Recorder:
+    """Keeps one `final` record per exchange.
+
+    A buffered exchange is sealed before its first answer byte. A streamed one, and any operation that writes, first
+    has an `open` record, and its `final` before the last body byte is released; when that fails the answer is cut.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        counts: Counts,
+        streams: Streams,
+        *,
+        node: str,
+        settle: Callable[[Exchange], None],
+        problem: Callable[[Exchange, Refusal], Reply],
+    ) -> None:
+        self._ledger = ledger
+        self._counts = counts
+        self._streams = streams
+        self._node = node
+        self._settle = settle
+        self._problem = problem
+        self._tally: Counter[str] = Counter()
+
+    def open(self, request: Request, snapshot: Snapshot, client: ClientView) -> Exchange:
+        """Begin the exchange of an identified client."""
+        record = Record(
+            kind="final",
+            exchange=uuid7(),
+            at=time_ns() // 1000,
+            node=self._node,
+            environment=client.environment,
+            client=client.id,
+            consumer=client.system or "",
+            revision=snapshot.revision,
+        )
+        return Exchange(request, snapshot, client, record, os.urandom(SALT_BYTES))
+
+    async def open_record(self, exchange: Exchange) -> None:
+        """Make it durable that the exchange has begun. Raises Refusal when that fails."""
+        if exchange.opened:
+            return
+        record = exchange.record
+        begun = Record(
+            kind="open", exchange=record.exchange, at=record.at, node=record.node, environment=record.environment,
+            client=record.client, consumer=record.consumer, provider=record.provider, service=record.service,
+            version=record.version, operation=record.operation, counts=record.counts,
+            national_database=record.national_database, mode=record.mode, purpose=record.purpose,
+            procedure=record.procedure, officer=record.officer, officer_rule=record.officer_rule,
+            grant=record.grant, revision=record.revision, correlation=record.correlation,
+        )  # fmt: skip
+        try:
+            await self._ledger.append(begun)
+        except LedgerUnavailable as error:
+            raise Refusal(Reason.LEDGER_LOST if record.sent else Reason.LEDGER_UNAVAILABLE, sent=record.sent) from error
+        exchange.opened = True
+
+    async def seal(self, exchange: Exchange, reply: Reply) -> Reply:
+        """Return the reply once its evidence is durable; a streamed one seals itself before its last byte."""
+        if not isinstance(reply.body, bytes):
+            try:
+                await self.open_record(exchange)
+            except Refusal as refusal:
+                await reply.body.aclose()  # type: ignore[attr-defined]  # the contract's streams are generators
+                return self._problem(exchange, refusal)
+            reply.body = self._stream(exchange, reply, reply.body)
+            return reply
+        record = exchange.record
+        record.status = reply.status
+        record.reply_bytes = len(reply.body)
+        record.reply_commitment = sha256(exchange.salt + reply.body).digest()
+        record.delivered = Delivered.NO if exchange.request.gone() else Delivered.YES
+        try:
+            await self._close(exchange)
+        except LedgerUnavailable:
+            reason = Reason.LEDGER_LOST if record.sent else Reason.LEDGER_UNAVAILABLE
+            return self._problem(exchange, Refusal(reason, sent=record.sent))
+        return reply
+
+    async def _close(self, exchange: Exchange) -> None:
+        record = exchange.record
+        if exchange.request_digest is not None:
+            record.request_commitment = exchange.request_digest.digest()
+        elif isinstance(exchange.body, bytes):
+            record.request_commitment = sha256(exchange.salt + exchange.body).digest()
+        total = perf_counter_ns() - exchange.request.received_ns
+        record.total_us = total // 1000
+        record.provider_us = exchange.provider_ns // 1000
+        record.gateway_us = record.total_us - record.provider_us
+        name = exchange.service.name if exchange.service is not None else ""
+        self._counts.exchange(name, record.outcome, record.gateway_us / 1e6, record.provider_us / 1e6)
+        try:
+            await self._ledger.append(record, exchange.salt)
+        finally:
+            self._settle(exchange)
+
+    async def _stream(self, exchange: Exchange, reply: Reply, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Pass a streamed answer on, one piece behind, and seal before the last piece."""
+        record = exchange.record
+        record.status = reply.status
+        digest = sha256(exchange.salt)
+        held = b""
+        ended = False
+        try:
+            with self._streams.watch(exchange):
+                async for piece in self._timed(exchange, body):
+                    digest.update(piece)
+                    record.reply_bytes += len(piece)
+                    if held:
+                        yield held
+                    held = piece
+            ended = True
+        except ConnectorError:
+            _end(exchange, Reason.PROVIDER_CUT)
+            raise
+        except asyncio.CancelledError:
+            _end(exchange, exchange.cut or Reason.NODE_STOPPED)
+            raise
+        except GeneratorExit:
+            _end(exchange, exchange.cut or Reason.CALLER_GONE)
+            raise
+        finally:
+            record.reply_commitment = digest.digest()
+            record.delivered = Delivered.YES if ended else Delivered.CUT
+            await asyncio.shield(self._close(exchange))
+        yield held
+
+    @staticmethod
+    async def _timed(exchange: Exchange, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Count the time spent waiting for the provider's pieces; gives the connection back in any case."""
+        started = perf_counter_ns()
+        try:
+            async for piece in body:
+                exchange.provider_ns += perf_counter_ns() - started
+                yield piece
+                started = perf_counter_ns()
+        finally:
+            await body.aclose()  # type: ignore[attr-defined]  # the contract's streams are generators
+
+    async def interrupted(self, exchange: Exchange) -> None:
+        """Close an exchange whose task is being cancelled."""
+        _end(exchange, exchange.cut or Reason.NODE_STOPPED)
+        exchange.record.delivered = Delivered.NO
+        await asyncio.shield(self._close(exchange))
+
+    def turn_away(self, reason: Reason) -> None:
+        """Count what failed before a client was known."""
+        self._tally[reason.value] += 1
+
+    async def flush_tally(self) -> None:
+        """Seal the counts of the last minute, one record for each reason."""
+        tally, self._tally = self._tally, Counter()
+        try:
+            while tally:
+                reason, count = tally.popitem()
+                await self._ledger.append(
+                    Record(kind="tally", exchange=uuid7(), at=time_ns() // 1000, node=self._node, reason=reason, count=count)
+                )
+        except LedgerUnavailable:
+            self._tally[reason] += count
+            self._tally.update(tally)
+
+
+def _end(exchange: Exchange, reason: Reason) -> None:
+    exchange.record.reason = reason.value
+    exchange.record.outcome = OUTCOMES.get(reason, Outcome.UNKNOWN)

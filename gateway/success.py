@@ -1,0 +1,142 @@
+"""Reading a provider's answer: the success rule of a service, compiled. Pure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from connectors.message import Body, Headers
+from gateway.exchange import Reason
+from registry.entities import Condition, SuccessRule
+from registry.evidence import Outcome
+
+_ABSENT = object()
+
+
+@dataclass(slots=True)
+class _Answer:
+    status: int
+    headers: Mapping[bytes, bytes]
+    body: Body
+    _json: Any = _ABSENT  # Any: foreign JSON
+
+    def json(self) -> Any:  # Any: foreign JSON
+        """Return the body as JSON; raises ValueError. A streamed body is not looked into."""
+        if self._json is _ABSENT:
+            self._json = orjson.loads(self.body) if isinstance(self.body, bytes) else None
+        return self._json
+
+
+def pointed(document: Any, pointer: str) -> Any:  # Any: foreign JSON
+    """Return what an RFC 6901 pointer points at, or the marker that `is_absent` knows."""
+    for part in pointer.split("/")[1:]:
+        key = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(document, dict):
+            document = document.get(key, _ABSENT)
+        elif isinstance(document, list) and key.isdigit():
+            document = document[int(key)] if int(key) < len(document) else _ABSENT
+        else:
+            return _ABSENT
+        if document is _ABSENT:
+            return _ABSENT
+    return document
+
+
+def is_absent(value: object) -> bool:
+    """Say whether `pointed` found nothing."""
+    return value is _ABSENT
+
+
+def spelled(value: object) -> str:
+    """Return a JSON value as text: strings as they are, the rest in its JSON spelling."""
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+_Test = Callable[[_Answer], bool]
+
+
+def _reader(at: str) -> Callable[[_Answer], object]:
+    if at == "status":
+        return lambda answer: str(answer.status)
+    if at == "body":
+        return lambda answer: answer.body if isinstance(answer.body, bytes) else "streamed"
+    kind, _, rest = at.partition(":")
+    if kind == "header":
+        name = rest.lower().encode()
+        return lambda answer: answer.headers.get(name, b"\0absent")
+    return lambda answer: pointed(answer.json(), rest)
+
+
+def _test(condition: Condition) -> _Test:
+    read = _reader(condition.at)
+    equals, starts = frozenset(condition.equals), condition.starts_with
+
+    def holds(answer: _Answer) -> bool:
+        value = read(answer)
+        absent = value is _ABSENT or value == b"\0absent"
+        if condition.present is not None and condition.present == absent:
+            return False
+        if condition.empty is not None and condition.empty != (absent or value in (None, "", b"", [], {})):
+            return False
+        if not equals and not starts:
+            return True
+        text = "" if absent else value.decode("latin-1") if isinstance(value, bytes) else spelled(value)
+        return not absent and (text in equals or text.startswith(starts or ("\0",)))
+
+    return holds
+
+
+class Judge:
+    """A success rule made ready: says how an exchange ended from what the provider answered."""
+
+    def __init__(self, rule: SuccessRule) -> None:
+        conditions = (*rule.success, *rule.nothing_found, *rule.business_failure)
+        self._success = [_test(c) for c in rule.success]
+        self._nothing = [_test(c) for c in rule.nothing_found]
+        self._failure = [_test(c) for c in rule.business_failure]
+        self._plain = not conditions
+        self._needs_json = any(c.at.startswith("pointer:") for c in conditions)
+
+    def judge(self, status: int, headers: Headers, body: Body) -> tuple[Outcome, Reason | None]:
+        """Return the outcome and, unless it is a success, the reason.
+
+        Conditions on a body that is streamed see nothing in it. An answer of 2xx that should be JSON by the rule
+        and is not is a provider failure.
+        """
+        if self._plain:
+            return _by_status(status)
+        answer = _Answer(status, dict(headers), body)
+        try:
+            return self._by_rule(answer)
+        except orjson.JSONDecodeError:
+            outcome, reason = _by_status(status)
+            if outcome is Outcome.SUCCESS:
+                return Outcome.PROVIDER_FAILURE, Reason.PROVIDER_RUBBISH
+            return outcome, reason
+
+    def _by_rule(self, answer: _Answer) -> tuple[Outcome, Reason | None]:
+        if self._needs_json and not isinstance(answer.body, bytes):
+            return _by_status(answer.status)
+        if any(test(answer) for test in self._nothing):
+            return Outcome.SUCCESS, None
+        if any(test(answer) for test in self._failure):
+            return Outcome.BUSINESS_FAILURE, Reason.PROVIDER_SAID_NO
+        outcome, reason = _by_status(answer.status)
+        if outcome is Outcome.SUCCESS and not all(test(answer) for test in self._success):
+            return Outcome.BUSINESS_FAILURE, Reason.PROVIDER_SAID_NO
+        return outcome, reason
+
+
+def _by_status(status: int) -> tuple[Outcome, Reason | None]:
+    if 200 <= status < 300:  # noqa: PLR2004  (RFC 9110 status classes)
+        return Outcome.SUCCESS, None
+    if status in (401, 407):
+        return Outcome.PROVIDER_FAILURE, Reason.PROVIDER_CREDENTIALS
+    if status == 304:  # noqa: PLR2004  (answer to the caller's own condition)
+        return Outcome.SUCCESS, None
+    if status < 400:  # noqa: PLR2004
+        return Outcome.PROVIDER_FAILURE, Reason.PROVIDER_REDIRECT
+    if status < 500:  # noqa: PLR2004
+        return Outcome.BUSINESS_FAILURE, Reason.PROVIDER_SAID_NO
+    return Outcome.PROVIDER_FAILURE, Reason.PROVIDER_ERROR

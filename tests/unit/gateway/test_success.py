@@ -1,0 +1,87 @@
+"""Success rules read what Vietnamese services really answer."""
+
+import pytest
+
+from connectors.message import Headers
+from gateway.exchange import Reason
+from gateway.success import Judge
+from registry.entities import Condition, SuccessRule
+from registry.evidence import Outcome
+
+JSON: Headers = [(b"content-type", b"application/json")]
+DKDN = SuccessRule(
+    success=(Condition(at="pointer:/Status", equals=("1",)),),
+    nothing_found=(Condition(at="pointer:/Message", starts_with=("Không tìm thấy",)), Condition(at="body", empty=True)),
+)
+DMDC = SuccessRule(success=(Condition(at="pointer:/MSG", equals=("Done",)),))
+BHXH = SuccessRule(
+    success=(Condition(at="pointer:/response/errorCode", equals=("0", "00"), present=True),),
+    nothing_found=(Condition(at="pointer:/response/errorCode", equals=("404",)),),
+)
+HO_TICH = SuccessRule(
+    business_failure=(
+        Condition(at="pointer:/errorCode", equals=("100", "101", "106", "108", "200", "302", "500")),
+        Condition(at="pointer:/status", equals=("0",)),
+    ),
+    nothing_found=(Condition(at="pointer:/errorCode", equals=("201",)),),
+)
+
+
+@pytest.mark.parametrize(
+    ("rule", "status", "body", "outcome"),
+    [
+        pytest.param(DKDN, 200, b'{"Status":1,"Data":{}}', Outcome.SUCCESS, id="a number is compared as text"),
+        pytest.param(DKDN, 200, b'{"Status":"1"}', Outcome.SUCCESS, id="text"),
+        pytest.param(DKDN, 200, b'{"Status":0,"Message":"x"}', Outcome.BUSINESS_FAILURE, id="failure inside 200"),
+        pytest.param(DKDN, 200, "{\"Status\":0,\"Message\":\"Không tìm thấy\"}".encode(), Outcome.SUCCESS, id="nothing found"),
+        pytest.param(DKDN, 200, b"", Outcome.SUCCESS, id="an empty body declared as nothing found"),
+        pytest.param(DKDN, 200, b"<html>", Outcome.PROVIDER_FAILURE, id="rubbish instead of JSON"),
+        pytest.param(DKDN, 404, b"<html>", Outcome.BUSINESS_FAILURE, id="a 404 that is not JSON"),
+        pytest.param(DKDN, 500, b'{"Status":1}', Outcome.PROVIDER_FAILURE, id="a 500 whatever it says"),
+        pytest.param(DMDC, 200, b'{"MSG":"Done","Count":1}', Outcome.SUCCESS, id="DMDC done"),
+        pytest.param(DMDC, 200, b'{"MSG":"Data not insert: Record 1"}', Outcome.BUSINESS_FAILURE, id="DMDC text error"),
+        pytest.param(BHXH, 200, b'{"response":{"errorCode":"00"}}', Outcome.SUCCESS, id="BHXH"),
+        pytest.param(BHXH, 200, b'{"response":{"errorCode":404}}', Outcome.SUCCESS, id="BHXH nothing found"),
+        pytest.param(BHXH, 200, b"{}", Outcome.BUSINESS_FAILURE, id="BHXH without a code"),
+        pytest.param(HO_TICH, 200, b'{"status":1}', Outcome.SUCCESS, id="civil status"),
+        pytest.param(HO_TICH, 200, b'{"status":0,"errorCode":"100"}', Outcome.BUSINESS_FAILURE, id="AUTHEN_ERROR"),
+        pytest.param(HO_TICH, 200, b'{"status":0,"errorCode":"201"}', Outcome.SUCCESS, id="RECORD_NOT_FOUND"),
+    ],
+)
+def test_a_rule_reads_an_answer(rule: SuccessRule, status: int, body: bytes, outcome: Outcome) -> None:
+    assert Judge(rule).judge(status, JSON, body)[0] is outcome
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "reason"),
+    [
+        (200, Outcome.SUCCESS, None),
+        (304, Outcome.SUCCESS, None),
+        (302, Outcome.PROVIDER_FAILURE, Reason.PROVIDER_REDIRECT),
+        (401, Outcome.PROVIDER_FAILURE, Reason.PROVIDER_CREDENTIALS),
+        (404, Outcome.BUSINESS_FAILURE, Reason.PROVIDER_SAID_NO),
+        (500, Outcome.PROVIDER_FAILURE, Reason.PROVIDER_ERROR),
+    ],
+)
+def test_without_conditions_the_status_decides(status: int, outcome: Outcome, reason: Reason | None) -> None:
+    assert Judge(SuccessRule()).judge(status, [], b"anything") == (outcome, reason)
+
+
+def test_a_header_can_decide() -> None:
+    rule = SuccessRule(business_failure=(Condition(at="header:X-Error", present=True),))
+
+    assert Judge(rule).judge(200, [(b"x-error", b"4")], b"")[0] is Outcome.BUSINESS_FAILURE
+    assert Judge(rule).judge(200, [], b"")[0] is Outcome.SUCCESS
+
+
+def test_a_declared_404_is_nothing_found() -> None:
+    rule = SuccessRule(nothing_found=(Condition(at="status", equals=("404",)),))
+
+    assert Judge(rule).judge(404, [], b"<html>")[0] is Outcome.SUCCESS
+
+
+def test_a_deep_pointer_with_escapes_and_indexes_is_followed() -> None:
+    rule = SuccessRule(success=(Condition(at="pointer:/a~1b/1/c~0d", equals=("true",)),))
+
+    assert Judge(rule).judge(200, [], b'{"a/b":[0,{"c~d":true}]}')[0] is Outcome.SUCCESS
+    assert Judge(rule).judge(200, [], b'{"a/b":[0]}')[0] is Outcome.BUSINESS_FAILURE
