@@ -99,7 +99,7 @@ def may(actor: Actor, action: str, subject: Subject = NOBODY) -> Decision:
 # --- rules ----------------------------------------------------------------------------------------------
 
 
-def anyones(actor: Actor, subject: Subject) -> Decision:  # noqa: ARG001  (every rule has one shape)
+def anyones(actor: Actor, subject: Subject) -> Decision:
     """Whoever the object belongs to."""
     return Allowed()
 
@@ -151,9 +151,12 @@ def _same(actor: Actor, organisation: str | None) -> Decision:
 
 # --- the table ------------------------------------------------------------------------------------------
 
-NODE, ORGANISATION, OWNER = Role.NODE_ADMIN, Role.ORGANISATION_ADMIN, Role.SERVICE_OWNER
-OBSERVER, AUDITOR = Role.OBSERVER, Role.AUDITOR
-EVERYBODY = dict.fromkeys((NODE, ORGANISATION, OWNER, OBSERVER, AUDITOR), anyones)
+NODE: str = Role.NODE_ADMIN.value
+ORGANISATION: str = Role.ORGANISATION_ADMIN.value
+OWNER: str = Role.SERVICE_OWNER.value
+OBSERVER: str = Role.OBSERVER.value
+AUDITOR: str = Role.AUDITOR.value
+EVERYBODY: Mapping[str, Rule] = dict.fromkeys((NODE, ORGANISATION, OWNER, OBSERVER, AUDITOR), anyones)
 
 
 def _each(noun: str, verbs: str, rules: Mapping[str, Rule]) -> dict[str, Mapping[str, Rule]]:

@@ -8,7 +8,9 @@ RegistryError
 │   ├── VersionStale         the object has changed since it was read (412)
 │   └── WrongState           the life cycle does not allow this step now
 ├── StoreUnavailable         the database cannot be reached or written
+├── KeysUnreadable           kept keys were not sealed under this node's key
 ├── SchemaUnknown            the database's schema is not the one this program knows
+├── ChainBroken              the ledger does not prove itself: something was changed, dropped or inserted
 └── LedgerUnavailable        a record could not be made durable
     └── SlotTaken            another process writes this chain
 """
@@ -77,8 +79,16 @@ class StoreUnavailable(RegistryError):
     """The database cannot be reached or written."""
 
 
+class KeysUnreadable(RegistryError):
+    """Kept keys were not sealed under this node's key."""
+
+
 class SchemaUnknown(RegistryError):
     """The database's schema is not the one this program knows."""
+
+
+class ChainBroken(RegistryError):
+    """The ledger does not prove itself; the text says where."""
 
 
 class LedgerUnavailable(RegistryError):
