@@ -6,11 +6,11 @@ Times are aware datetimes in UTC, days are dates in Asia/Ho_Chi_Minh.
 """
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, NewType
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 NodeId = NewType("NodeId", str)
 OrganisationId = NewType("OrganisationId", str)
@@ -31,12 +31,26 @@ SystemCode = Annotated[
 ]
 DatabaseCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.\-]{1,62}$")]
 ServiceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{1,62}$")]
-VersionNumber = Annotated[str, StringConstraints(pattern=r"^v?\d+(\.\d+){0,2}$", max_length=20)]
+VersionNumber = Annotated[str, StringConstraints(pattern=r"^v?[0-9]+(\.[0-9]+){0,2}$", max_length=20)]
 OperationName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.\-]{0,63}$")]
 ProcedureCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.\-]{0,63}$")]
 PurposeCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/\-]{0,99}$")]
 OfficerCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@\-]{0,63}$")]
 Reference = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """Turn an aware datetime to UTC; a naive one says no instant."""
+    if moment.tzinfo is None:
+        raise ValueError("a time needs its offset, for example 2026-01-31T08:00:00+07:00")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("the time is out of range") from error
+
+
+Instant = Annotated[datetime, AfterValidator(_in_utc)]
+"""A moment, kept in UTC."""
 
 
 class Environment(StrEnum):
@@ -155,7 +169,7 @@ class Withdrawal(Entity):
 
     reason: Text
     author: str
-    at: datetime
+    at: Instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,8 +207,8 @@ class Delegation(Entity):
 
     organisation: Reference
     legal_basis: Text
-    valid_from: datetime | None = None
-    valid_until: datetime | None = None
+    valid_from: Instant | None = None
+    valid_until: Instant | None = None
 
 
 # --- what is offered ------------------------------------------------------------------------------------
@@ -282,8 +296,8 @@ class Endpoint(Entity):
 class Maintenance(Entity):
     """A planned time during which calls get 503 with `Retry-After`."""
 
-    starts_at: datetime
-    ends_at: datetime
+    starts_at: Instant
+    ends_at: Instant
     note_vi: Note = ""
     note_en: Note = ""
 
@@ -333,10 +347,10 @@ class Version(VersionSpec):
     """A version as kept: draft, then published, deprecated, retired."""
 
     status: Literal["draft", "published", "deprecated", "retired"] = "draft"
-    published_at: datetime | None = None
-    deprecated_at: datetime | None = None
-    sunset_at: datetime | None = None
-    retired_at: datetime | None = None
+    published_at: Instant | None = None
+    deprecated_at: Instant | None = None
+    sunset_at: Instant | None = None
+    retired_at: Instant | None = None
 
 
 # --- who may --------------------------------------------------------------------------------------------
@@ -369,8 +383,8 @@ class GrantSpec(Entity):
     officer: Literal["none", "asserted", "registered"] = "none"
     fields: dict[str, tuple[str, ...]] = field(default_factory=dict)
     quota: Quota = field(default_factory=Quota)
-    valid_from: datetime | None = None
-    valid_until: datetime | None = None
+    valid_from: Instant | None = None
+    valid_until: Instant | None = None
     legal_basis: Note = ""
 
 
@@ -379,7 +393,7 @@ class Decision(Entity):
     """Who decided on a grant, when, and why; `delegation` when a node administrator did it for a provider."""
 
     by: str
-    at: datetime
+    at: Instant
     note: Note = ""
     delegation: str | None = None
 
@@ -417,8 +431,8 @@ class ClientSecret(Entity):
     """A client secret as kept: HMAC-SHA256 under the node's key (hex), and when it stops working."""
 
     digest: str
-    created_at: datetime
-    expires_at: datetime | None = None
+    created_at: Instant
+    expires_at: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -427,7 +441,7 @@ class Client(ClientSpec):
 
     status: Literal["active", "disabled"] = "active"
     secrets: tuple[ClientSecret, ...] = ()
-    not_before: datetime | None = None
+    not_before: Instant | None = None
 
 
 # --- shared code lists ----------------------------------------------------------------------------------

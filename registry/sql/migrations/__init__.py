@@ -1,0 +1,1 @@
+"""Migrations: one Alembic script folder for the registry, one for the ledger."""

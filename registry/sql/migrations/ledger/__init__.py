@@ -1,0 +1,1 @@
+"""The Alembic script folder of the ledger."""

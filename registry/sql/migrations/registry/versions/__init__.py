@@ -1,0 +1,1 @@
+"""The migrations of the registry, oldest first."""

@@ -1,0 +1,78 @@
+"""Fixtures used everywhere: real databases, fresh for each test."""
+
+from collections.abc import AsyncIterator, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from registry.sql.database import Location, location, upgrade
+from registry.sql.registry import SQLRegistry, open_registry
+from tests.postgres import PostgresServer, running_postgres
+
+NODE = "H26"
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of this test session."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres_server: PostgresServer) -> str:
+    """The address of the session's PostgreSQL server; make a database of your own on it."""
+    return postgres_server.url
+
+
+@pytest.fixture
+def postgres_database(postgres_server: PostgresServer) -> Iterator[str]:
+    """The address of an empty PostgreSQL database, gone after the test."""
+    name = f"test_{next(_numbers)}"
+    postgres_server.run(f"CREATE DATABASE {name}")
+    yield postgres_server.database(name)
+    postgres_server.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str | None:
+    """What `LGSP_DATABASE` would say: nothing (SQLite), then an empty PostgreSQL database."""
+    return None if request.param == "sqlite" else str(request.getfixturevalue("postgres_database"))
+
+
+@pytest.fixture
+async def database_location(database_url: str | None, tmp_path: Path) -> Location:
+    """An upgraded database: the test runs on SQLite and on PostgreSQL."""
+    where = location(database_url, tmp_path)
+    await upgrade(where)
+    return where
+
+
+@pytest.fixture
+async def sqlite_location(tmp_path: Path) -> Location:
+    """An upgraded SQLite database, for tests in which the database does not matter."""
+    where = location(None, tmp_path)
+    await upgrade(where)
+    return where
+
+
+@pytest.fixture
+async def registry(database_location: Location) -> AsyncIterator[SQLRegistry]:
+    """An empty registry, on SQLite and on PostgreSQL."""
+    async with open_registry(database_location, node=NODE) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def sqlite_registry(sqlite_location: Location) -> AsyncIterator[SQLRegistry]:
+    """An empty registry on SQLite."""
+    async with open_registry(sqlite_location, node=NODE) as opened:
+        yield opened
