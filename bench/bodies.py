@@ -1,0 +1,75 @@
+"""A body of 100 MB through the node, up and down, with the memory that it takes."""
+
+import http.client
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from bench.processes import cpu_seconds, memory_mb
+from bench.subjects import POLICY_HEADERS, Subject
+from bench.upstream import LARGE, PIECE
+
+SECONDS = 60
+
+
+def measure_large_bodies(subject: Subject) -> dict[str, Any]:
+    """Send and fetch 100 MB; `extra_mb` is by how much the memory rose at its highest."""
+    _fetch(subject, "GET")  # a first time, so that what is kept for good is not counted
+    before, cpu = memory_mb(subject.pid), cpu_seconds(subject.pid)
+    with _Watch(lambda: memory_mb(subject.pid)) as watch:
+        down = _fetch(subject, "GET")
+        up = _fetch(subject, "POST")
+    return {
+        "us_cpu": round((cpu_seconds(subject.pid) - cpu) * 1e6 / 2, 1),
+        "rps": round(2 / (down + up), 3),
+        "p50_ms": round(min(down, up) * 1000, 1),
+        "p99_ms": round(max(down, up) * 1000, 1),
+        "extra_mb": round(watch.highest - before, 1),
+    }
+
+
+class _Watch:
+    """Reads a value every few milliseconds, and keeps the highest."""
+
+    def __init__(self, read: Callable[[], float]) -> None:
+        self._read = read
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+        self.highest = 0.0
+
+    def _look(self) -> None:
+        while not self._done.wait(0.005):
+            self.highest = max(self.highest, self._read())
+
+    def __enter__(self) -> "_Watch":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+
+def _fetch(subject: Subject, method: str) -> float:
+    headers = {"Authorization": subject.authorization}
+    headers |= dict(header.split(": ", 1) for header in POLICY_HEADERS)
+    path = subject.large
+    body: Iterator[bytes] | None = None
+    if method == "POST":
+        path = path.replace("/large", "/items")
+        headers["Content-Length"] = str(LARGE)
+        body = (PIECE for _ in range(LARGE // len(PIECE)))
+    began = time.perf_counter()
+    connection = http.client.HTTPConnection("127.0.0.1", subject.port, timeout=SECONDS)
+    try:
+        connection.request(method, path, body, headers)
+        reply = connection.getresponse()
+        received = 0
+        while piece := reply.read(len(PIECE)):
+            received += len(piece)
+        if reply.status != 200 or (method == "GET" and received != LARGE):  # noqa: PLR2004
+            raise RuntimeError(f"{method} was answered {reply.status} with {received} bytes")
+    finally:
+        connection.close()
+    return time.perf_counter() - began

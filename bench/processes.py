@@ -1,0 +1,129 @@
+"""Processes of the benchmark: started on one core, their CPU time and memory read from /proc."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+STOP_SECONDS = 20
+PROC = Path("/proc")
+
+
+class Process:
+    """A child process on one core; ends when its `with` block does."""
+
+    def __init__(
+        self,
+        module: str,
+        *arguments: str,
+        core: int | None = None,
+        environ: Mapping[str, str] | None = None,
+        log: IO[bytes] | None = None,
+    ) -> None:
+        self._command = [sys.executable, "-m", module, *arguments]
+        self._core = core
+        self._environ = None if environ is None else dict(environ)
+        self._log = log
+        self._process: subprocess.Popen[str]
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(  # noqa: S603  (our own modules)
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            env=self._environ,
+        )
+        pin(self._process.pid, self._core)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with suppress(BrokenPipeError):
+                    pipe.close()
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def tell(self, line: str) -> None:
+        """Write a line to the process."""
+        if self._process.stdin is None:
+            raise ValueError("the process has no standard input")
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+
+    def hear(self) -> str:
+        """Wait for a line of the process. Raises `ProcessEnded`."""
+        if self._process.stdout is None:
+            raise ValueError("the process has no standard output")
+        line = self._process.stdout.readline()
+        if not line:
+            raise ProcessEnded(f"{self._command[2]} ended")
+        return line.rstrip("\n")
+
+
+class ProcessEnded(Exception):
+    """A process of the benchmark ended before its time."""
+
+
+def pin(pid: int, core: int | None) -> None:
+    """Keep a process on one core, where the system can do that."""
+    if core is not None and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(pid, {core})
+
+
+def cores() -> tuple[int | None, int | None]:
+    """Return a core for the subject and one for everything else; None where there are not two."""
+    usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    return (usable[1], usable[0]) if len(usable) > 1 else (None, None)
+
+
+def family(pid: int) -> list[int]:
+    """Return a process and all that descend from it."""
+    found = [pid]
+    for one in found:
+        for task in (PROC / str(one) / "task").glob("*/children"):
+            with suppress(OSError):
+                found.extend(int(child) for child in task.read_text().split())
+    return found
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return user and system time of a process, its threads and its descendants."""
+    return sum(_ticks(one) for one in family(pid)) / os.sysconf("SC_CLK_TCK")
+
+
+def _ticks(pid: int) -> int:
+    # proc(5): fields 14 to 17 are utime, stime, and both of children already waited for.
+    fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    return sum(int(field) for field in fields[11:15])
+
+
+def memory_mb(pid: int, *, peak: bool = False) -> float:
+    """Return the resident memory of a process and its descendants, now or at its highest."""
+    name = "VmHWM:" if peak else "VmRSS:"
+    total = 0
+    for one in family(pid):
+        for line in (PROC / str(one) / "status").read_text().splitlines():
+            if line.startswith(name):
+                total += int(line.split()[1])
+    return total / 1024

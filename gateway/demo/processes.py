@@ -1,0 +1,121 @@
+"""Children of the demonstration: started apart from the terminal, and ended with it in any case."""
+
+import json
+import select
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+START_SECONDS = 30.0
+STOP_SECONDS = 15.0
+
+
+class ChildFailed(Exception):
+    """A child did not start, or ended before its time; the text ends with what it said last."""
+
+
+class Child:
+    """A child process. Its standard input is a pipe that closes with us, by which it knows when to end."""
+
+    def __init__(
+        self, module: str, *arguments: str, log: Path, environ: Mapping[str, str] | None = None
+    ) -> None:
+        self.name = f"{module} {arguments[0]}" if arguments else module
+        self._log = log
+        with log.open("ab") as errors:
+            # A session of its own: Ctrl+C reaches us alone, and we end our children in order.
+            self._process = subprocess.Popen(  # noqa: S603  (our own modules)
+                [sys.executable, "-m", module, *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=None if environ is None else dict(environ),
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def hear(self) -> dict[str, Any]:  # Any: JSON of our own child
+        """Wait for the line of JSON with which a child says that it is ready. Raises ChildFailed."""
+        output = self._process.stdout
+        if output is None or not select.select([output], [], [], START_SECONDS)[0]:
+            raise self._failure()
+        line = output.readline()
+        if not line:
+            raise self._failure()
+        said: dict[str, Any] = json.loads(line)
+        return said
+
+    def check_alive(self) -> None:
+        """Raise ChildFailed if the child has ended."""
+        if self._process.poll() is not None:
+            raise self._failure()
+
+    def kill(self) -> None:
+        """End the child at once, as a machine that fails does."""
+        self._process.kill()
+        self._close()
+
+    def stop(self) -> None:
+        """Ask the child to end, and make it after a while. Idempotent."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOP_SECONDS)
+        self.kill()
+
+    def _close(self) -> None:
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with suppress(BrokenPipeError):
+                    pipe.close()
+
+    def _failure(self) -> ChildFailed:
+        said = self._log.read_text("utf-8", "replace")[-2000:] if self._log.exists() else ""
+        return ChildFailed(f"{self.name}:\n{said}")
+
+
+def run(module: str, arguments: Sequence[str], environ: Mapping[str, str]) -> str:
+    """Run a command to its end and return what it printed. Raises ChildFailed."""
+    done = subprocess.run(  # noqa: S603  (our own modules)
+        [sys.executable, "-m", module, *arguments],
+        capture_output=True,
+        text=True,
+        env=dict(environ),
+        stdin=subprocess.DEVNULL,
+        check=False,
+        timeout=START_SECONDS,
+    )
+    if done.returncode:
+        raise ChildFailed(f"{module} {' '.join(arguments[:2])}:\n{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def free_port(wanted: int = 0) -> int:
+    """Return `wanted` or, when it is taken, the next free port; any free one for 0."""
+    while True:
+        try:
+            with socket.create_server(("127.0.0.1", wanted)) as listener:
+                return int(listener.getsockname()[1])
+        except OSError:
+            if wanted == 0:
+                raise
+            wanted += 1
+
+
+def wait_until(ready: Any, child: Child, seconds: float = START_SECONDS) -> None:  # Any: a callable
+    """Wait until `ready()` is true. Raises ChildFailed when the child ends or the time is up."""
+    until = time.monotonic() + seconds
+    while not ready():
+        child.check_alive()
+        if time.monotonic() > until:
+            raise ChildFailed(f"{child.name} was not ready in {seconds:.0f} s")
+        time.sleep(0.02)
