@@ -1,0 +1,110 @@
+"""Opens the ledger: its writer on SQLite or PostgreSQL, and its readers."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+from sqlalchemy import make_url
+
+from registry.chains import Backend, close_left_open
+from registry.errors import SlotTaken
+from registry.sql import ledger_postgres, ledger_sqlite
+from registry.sql.evidence import Evidence, EvidencePage, EvidenceReader, Verified
+from registry.sql.usage import Rebuilt, UsageReader
+from registry.writer import LedgerWriter, log, now_us
+
+__all__ = [
+    "Evidence",
+    "EvidencePage",
+    "EvidenceReader",
+    "Rebuilt",
+    "UsageReader",
+    "Verified",
+    "open_ledger",
+]
+
+SLOTS = 64
+PATIENCE_SECONDS = 1.0
+
+MakeBackend = Callable[[str, int, float], Backend]
+
+
+@asynccontextmanager
+async def open_ledger(
+    url: str, *, node: str, data_dir: Path, slot: int | None = 0
+) -> AsyncIterator[LedgerWriter]:
+    """Yield the writer of chain `(node, slot)`, everything left open by a crash closed as `unknown`.
+
+    `slot` None takes the first free one. Chains that nobody writes any more get their open records closed too.
+    At the end everything queued is written, also when the caller is cancelled.
+
+    Raises:
+        SlotTaken: another process writes this chain, or all of them.
+        LedgerUnavailable: the database is not there.
+    """
+    make = _backends(url, data_dir)
+    writer, taken = await _start(make, node, slot)
+    try:
+        await anyio.to_thread.run_sync(_close_abandoned, url, make, (node, taken))
+        yield writer
+    finally:
+        with anyio.CancelScope(shield=True):
+            await writer.close()
+
+
+def _backends(url: str, data_dir: Path) -> MakeBackend:
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        file = Path(parsed.database or "")
+        return lambda node, slot, patience: ledger_sqlite.SQLiteBackend(
+            file, node=node, slot=slot, data_dir=data_dir, patience=patience
+        )
+    return lambda node, slot, patience: ledger_postgres.PostgresBackend(
+        url, node=node, slot=slot, patience=patience
+    )
+
+
+async def _start(make: MakeBackend, node: str, slot: int | None) -> tuple[LedgerWriter, int]:
+    if slot is not None:
+        return await _started(make(node, slot, PATIENCE_SECONDS)), slot
+    for free in range(SLOTS):
+        try:
+            return await _started(make(node, free, 0)), free
+        except SlotTaken:
+            continue
+    raise SlotTaken(f"all {SLOTS} slots of {node} are taken")
+
+
+async def _started(backend: Backend) -> LedgerWriter:
+    writer = LedgerWriter(backend)
+    try:
+        await writer.start()
+    except BaseException:
+        with anyio.CancelScope(shield=True):
+            await writer.close()
+        raise
+    return writer
+
+
+def _close_abandoned(url: str, make: MakeBackend, own: tuple[str, int]) -> None:
+    """Close open records in chains whose slot nobody holds."""
+    for node, slot in _abandoned(url):
+        if (node, slot) == own:
+            continue
+        backend = make(node, slot, 0)
+        try:
+            closed = close_left_open(backend, backend.resume(), now_us())
+            log.warning("ledger.recovered", extra={"chain": f"{node}/{slot}", "closed_as_unknown": closed})
+        except SlotTaken:
+            continue  # somebody writes it, and will close them
+        finally:
+            backend.close()
+
+
+def _abandoned(url: str) -> list[tuple[str, int]]:
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return ledger_sqlite.abandoned(Path(parsed.database or ""))
+    return ledger_postgres.abandoned(url)
