@@ -1,7 +1,6 @@
 """The demonstration's node: `lgsp serve` as a child, and its admin API over HTTP."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -9,6 +8,7 @@ from typing import Any, Self
 import httpx2
 
 from gateway.demo.processes import Child, run, wait_until
+from gateway.settings import child_environment
 
 COMMAND = "gateway"
 CALL_SECONDS = 30.0
@@ -28,8 +28,8 @@ class Node:
         self.address = f"http://127.0.0.1:{port}"
         self.folder = folder
         own = {"data_dir": str(folder), "listen": f"127.0.0.1:{port}"}
-        self._environ = {"PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONUTF8": "1"}
-        self._environ |= {f"LGSP_{name.upper()}": value for name, value in ({**settings, **own}).items()}
+        given = {f"LGSP_{name.upper()}": value for name, value in {**settings, **own}.items()}
+        self._environ = child_environment(**given)
         self._child: Child | None = None
 
     @property
@@ -71,6 +71,7 @@ class Admin:
     """The admin API, as a client with a role sees it. A token is fetched for every call, as in the field."""
 
     def __init__(self, address: str, client: str, secret: str) -> None:
+        self.address = address
         self._http = httpx2.Client(base_url=address, timeout=CALL_SECONDS)
         self.client = client
         self.secret = secret

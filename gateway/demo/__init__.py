@@ -1,0 +1,1 @@
+"""`lgsp demo`: an invented province on one node, with real traffic and the figures that come of it. Open `run.py`."""

@@ -1,0 +1,151 @@
+"""`lgsp demo`, as a person runs it: a real command, real processes, real HTTP."""
+
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import psutil
+import pytest
+
+from gateway.settings import child_environment
+
+SECONDS = 120
+OUTCOMES = {
+    "success": 9,
+    "business_failure": 2,
+    "refused": 4,
+    "unknown": 1,
+    "unreachable": 1,
+}
+
+
+def start(*arguments: str, folder: Path) -> subprocess.Popen[str]:
+    """Start a demonstration whose temporary files are made in `folder`, and whose children can be found by it."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "gateway", "demo", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        env=child_environment(TMPDIR=str(folder)),
+    )
+
+
+def family_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    _, alive = psutil.wait_procs(processes, timeout=15)
+    return not alive
+
+
+def wait_for_children(process: subprocess.Popen[str], count: int) -> list[psutil.Process]:
+    until = time.monotonic() + SECONDS
+    while time.monotonic() < until and process.poll() is None:
+        found = family_of(process)
+        if len(found) >= count:
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"the demonstration did not start {count} processes")
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="lgsp-test-") as name:
+        yield Path(name)
+
+
+def test_once_prints_the_nodes_own_figures_and_leaves_nothing(folder: Path) -> None:
+    with start("--once", "--json", folder=folder) as demo:
+        children = wait_for_children(demo, 4)
+        out, told = demo.communicate(timeout=SECONDS)
+
+    assert demo.returncode == 0, told
+    assert gone(children)
+    assert list(folder.iterdir()) == []
+    result: dict[str, Any] = json.loads(out)
+    assert set(result) == {"exchanges", "connectivity", "evidence", "addresses"}
+    assert result["exchanges"]["by_outcome"] == OUTCOMES
+    assert result["exchanges"]["total"] == sum(OUTCOMES.values()) == result["evidence"]["records"]
+    figure = result["connectivity"]
+    assert set(figure) == {
+        "unit", "needed", "connected", "share_percent", "rule", "window_days", "revision",
+    }  # fmt: skip
+    assert (figure["unit"], figure["needed"], figure["connected"]) == ("DEMO.H99", 5, 3)
+    assert figure["share_percent"] == 60.0
+    assert figure["window_days"] == 30
+    assert "quota-per-day" in told
+    assert "token-expired" in told
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_demonstration_leaves_nothing(folder: Path, number: signal.Signals) -> None:
+    with start("--once", "--json", folder=folder) as demo:
+        children = wait_for_children(demo, 3)
+        demo.send_signal(number)
+        out, _ = demo.communicate(timeout=SECONDS)
+
+    assert demo.returncode == 1
+    assert out == ""
+    assert gone(children)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_killed_demonstration_leaves_no_process(folder: Path) -> None:
+    with start("--once", folder=folder) as demo:
+        children = wait_for_children(demo, 4)
+        demo.kill()
+        demo.communicate(timeout=SECONDS)
+
+    assert gone(children)
+
+
+def test_it_stays_up_until_interrupted_and_its_lines_work(folder: Path) -> None:
+    with start(folder=folder) as demo:
+        assert demo.stdout is not None
+        lines = []
+        for line in demo.stdout:
+            lines.append(line.rstrip("\n"))
+            if "Ctrl+C" in line:
+                break
+        answers = [run_in_shell(lines, at) for at, line in enumerate(lines) if line.startswith("TOKEN=")]
+        node = next(line.split()[1] for line in lines if line.split()[:1] == ["node"])
+        ready = httpx2.get(f"{node}/health/ready").status_code
+        children = family_of(demo)
+        demo.send_signal(signal.SIGINT)
+        demo.communicate(timeout=SECONDS)
+
+    assert ready == 200
+    assert demo.returncode == 0
+    assert gone(children)
+    assert [answer["sandbox"] for answer in answers] == [True, True]
+    assert (folder / "data" / "demo" / ".lgsp-demo").exists()
+
+
+def run_in_shell(lines: list[str], at: int) -> dict[str, Any]:
+    script = "\n".join(lines[at : at + 2])
+    done = subprocess.run(
+        ["/bin/sh", "-c", script], capture_output=True, text=True, timeout=SECONDS, check=True
+    )
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def test_a_folder_of_others_is_left_alone(folder: Path) -> None:
+    mine = folder / "data" / "demo"
+    mine.mkdir(parents=True)
+    (mine / "letter.txt").write_text("do not remove")
+    with start(folder=folder) as demo:
+        _, told = demo.communicate(timeout=SECONDS)
+
+    assert demo.returncode == 1
+    assert "data/demo" in told
+    assert (mine / "letter.txt").read_text() == "do not remove"
