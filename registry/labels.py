@@ -5,14 +5,14 @@ organisation that has ended can be given to another one later.
 """
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import sha256
 from zoneinfo import ZoneInfo
 
 from registry.entities import Kind
-from registry.stores import Document
+from registry.stores import Document, Stored
 
 VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
 _LONGEST_KEY = 400
@@ -99,6 +99,19 @@ def choose(candidates: Iterable[tuple[Label, str]], on: date | None) -> str | No
         return max(ended)[1]
     coming = [(label.valid_from, target) for label, target in known if label.valid_from]
     return min(coming)[1] if coming else None
+
+
+def newest_in_use(candidates: Sequence[Stored]) -> Stored | None:
+    """Return the newest that is neither withdrawn, refused nor revoked, else the newest of all."""
+    newest_first = sorted(candidates, key=lambda item: item.id, reverse=True)
+    return next((item for item in newest_first if is_in_use(item)), newest_first[0] if newest_first else None)
+
+
+def is_in_use(item: Stored) -> bool:
+    """Say whether a need still stands, a grant may still be used or decided; other kinds always."""
+    return not item.document.get("withdrawn") and not (
+        item.kind is Kind.GRANT and item.document.get("status") in {"refused", "revoked"}
+    )
 
 
 def other_forms(kind: Kind, code: str) -> Iterator[str]:

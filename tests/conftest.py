@@ -8,9 +8,8 @@ import pytest
 
 from registry.sql.database import Location, location, upgrade
 from registry.sql.registry import SQLRegistry, open_registry
+from tests.factories import NODE
 from tests.postgres import PostgresServer, running_postgres
-
-NODE = "H26"
 
 _numbers = count(1)
 

@@ -16,9 +16,9 @@ from registry.diffs import differences
 from registry.documents import content_hash, render
 from registry.entities import ENTITIES, Kind
 from registry.errors import AlreadyThere, Conflict, Flaw, Invalid, NotFound, VersionStale
-from registry.labels import COMPOSED, OWN, Label, key, own_labels
+from registry.labels import COMPOSED, OWN, Label, is_in_use, key, own_labels
 from registry.references import FIELDS, links
-from registry.sql.lookup import by_ids, is_in_use, label_of
+from registry.sql.lookup import by_ids, label_of
 from registry.sql.rows import (
     chunks,
     field_rows,

@@ -1,6 +1,6 @@
 """Finding objects by id or label, on one connection."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -9,7 +9,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from registry.entities import Kind
-from registry.labels import COMPOSED, Label, choose, key, other_forms
+from registry.labels import COMPOSED, Label, choose, key, newest_in_use, other_forms
 from registry.references import FIELDS
 from registry.sql.rows import chunks, stored
 from registry.sql.tables import fields, labels, objects
@@ -88,16 +88,3 @@ async def _composed(connection: AsyncConnection, kind: Kind, label: str, on: dat
         values[name] = found.id if found else part
     rows = await connection.execute(having(kind, values).order_by(objects.c.id.desc()))
     return newest_in_use([stored(row) for row in rows])
-
-
-def newest_in_use(candidates: Sequence[Stored]) -> Stored | None:
-    """Return the newest that is neither withdrawn, refused nor revoked, else the newest of all."""
-    newest_first = sorted(candidates, key=lambda item: item.id, reverse=True)
-    return next((item for item in newest_first if is_in_use(item)), newest_first[0] if newest_first else None)
-
-
-def is_in_use(item: Stored) -> bool:
-    """Say whether a need still stands, a grant may still be used or decided; other kinds always."""
-    return not item.document.get("withdrawn") and not (
-        item.kind is Kind.GRANT and item.document.get("status") in {"refused", "revoked"}
-    )

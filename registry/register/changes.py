@@ -1,0 +1,271 @@
+"""A change set: use cases put together, checked one after the other, and committed as one revision."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from registry.documents import content_hash, parse, parse_as, render
+from registry.entities import Delegation, Entity, Grant, Kind, Organisation, Service, System, Version
+from registry.errors import Flaw, Invalid, NotFound, VersionStale
+from registry.ids import uuid7
+from registry.labels import OWN, key, own_labels
+from registry.references import Link, with_targets
+from registry.register.directory import Lookup
+from registry.register.lives import NOUNS, begun, check_removable, rewritten
+from registry.register.rules import fixed_flaws, flaws_of
+from registry.register.steps import TABLE, Moment, Parameters
+from registry.stores import Change, Document, Stored
+
+CheckVersion = Callable[[Version], Sequence[Flaw]]
+E = TypeVar("E", bound=Entity)
+
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_LONGEST_CHAIN = 50
+
+
+class ChangeSet:
+    """Collects changes; each sees what the ones before it made. Nothing is written until `changes` are committed."""
+
+    def __init__(self, lookup: Lookup, at: Moment, *, check_version: CheckVersion | None = None) -> None:
+        self._lookup = lookup
+        self._at = at
+        self._check_version = check_version
+        self._announced: dict[tuple[Kind, str], str] = {}
+        self.changes: list[Change] = []
+
+    def announce(self, kind: Kind, document: Document, id: str) -> None:  # noqa: A002  (the registry's word)
+        """Let references find an object that a later change adds."""
+        if kind in OWN:
+            for label in own_labels(kind, document):
+                self._announced[kind, key(label.code)] = id
+        self._announced[kind, id] = id
+
+    async def add(self, kind: Kind, document: Mapping[str, Any], *, id: str | None = None) -> Stored:  # noqa: A002
+        """Stage a new object. Raises Invalid."""
+        if id is not None and not _ID.fullmatch(id):
+            raise Invalid([Flaw("/id", "pattern", "An id is a UUID in lower case.")])
+        spec = await self._spec(kind, document)
+        entity = begun(kind, spec, self._at, authority=await self._authority(spec))
+        await self._check(kind, entity, id)
+        return self._stage("add", kind, id or uuid7(), entity, None)
+
+    async def replace(
+        self, kind: Kind, label: str, document: Mapping[str, Any], *, expected_version: int
+    ) -> Stored:
+        """Stage another text for an object. Raises NotFound, VersionStale, WrongState, Invalid."""
+        current = await self._current(kind, label, expected_version)
+        before = parse(kind, current.document)
+        spec = await self._spec(kind, document)
+        entity = rewritten(kind, before, spec, self._at)
+        flaws = fixed_flaws(kind, before, entity)
+        if flaws:
+            raise Invalid(flaws)
+        await self._check(kind, entity, current.id)
+        return self._stage("replace", kind, current.id, entity, current)
+
+    async def remove(self, kind: Kind, label: str, *, expected_version: int) -> Stored:
+        """Stage taking an object out of use. Raises NotFound, VersionStale, WrongState."""
+        current = await self._current(kind, label, expected_version)
+        check_removable(parse(kind, current.document))
+        return self._stage("remove", kind, current.id, None, current)
+
+    async def step(
+        self, kind: Kind, label: str, action: str, document: Mapping[str, Any], *, expected_version: int
+    ) -> Stored:
+        """Stage a step of an object's life. Raises NotFound, VersionStale, WrongState, Invalid."""
+        step = TABLE.get(kind, {}).get(action)
+        if step is None:
+            raise Invalid([Flaw("", "choice", f"There is no step {action!r} here.")])
+        current = await self._current(kind, label, expected_version)
+        given = await self._resolved(step.parameters, parse_as(step.parameters, document))
+        entity = step.take(parse(kind, current.document), given, self._at)
+        if isinstance(entity, Grant):
+            await self._check_delegation(entity, given)
+        return self._stage(action, kind, current.id, entity, current)
+
+    # --- staging ----------------------------------------------------------------------------------------
+
+    def _stage(
+        self,
+        verb: str,
+        kind: Kind,
+        id_: str,
+        entity: Entity | None,
+        current: Stored | None,
+    ) -> Stored:
+        document = render(entity) if entity is not None else {}
+        digest = content_hash(document)
+        if current is not None and digest == current.content_hash:
+            return current
+        self.changes.append(
+            Change(
+                action=f"{NOUNS[kind]}.{verb}",
+                kind=kind,
+                id=id_,
+                entity=entity,
+                expected_version=current.version if current else None,
+            )
+        )
+        staged = Stored(
+            kind=kind,
+            id=id_,
+            label=current.label if current else str(document.get(OWN.get(kind, ""), "")),
+            version=current.version + 1 if current else 1,
+            revision=current.revision if current else 0,
+            home_node=current.home_node if current else self._at.node,
+            document=document,
+            content_hash=digest,
+            changed_at=self._at.now,
+            changed_by=self._at.author.id,
+            removed=entity is None,
+        )
+        self._lookup.put(staged if entity is not None or current is None else replace(current, removed=True))
+        return staged
+
+    async def _current(self, kind: Kind, label: str, expected_version: int) -> Stored:
+        current = await self._lookup.find(kind, label)
+        if current is None:
+            raise NotFound(kind.value, label)
+        if current.version != expected_version:
+            raise VersionStale(current=current.version, given=expected_version)
+        return current
+
+    # --- references -------------------------------------------------------------------------------------
+
+    async def _spec(self, kind: Kind, document: Mapping[str, Any]) -> Entity:
+        """Parse what a person wrote, with ids for references. Raises Invalid."""
+        written = render(parse(kind, document, spec=True))
+        targets: dict[Link, str] = {}
+        flaws: list[Flaw] = []
+        for link in _links_of(kind, written):
+            found = await self._target(link)
+            if found is None:
+                flaws.append(_unknown(link))
+            else:
+                targets[link] = found
+        if flaws:
+            raise Invalid(flaws)
+        return parse(kind, with_targets(kind, written, targets.__getitem__), spec=True)
+
+    async def _resolved(self, target: type[Parameters], given: Parameters) -> Parameters:
+        """Put ids into a step's references. Raises Invalid."""
+        ids = {}
+        for name, kind in target.references.items():
+            value = getattr(given, name)
+            if value is None:
+                continue
+            link = Link(f"/{name}", kind, value)
+            ids[name] = await self._target(link)
+            if ids[name] is None:
+                raise Invalid([_unknown(link)])
+        return replace(given, **ids) if ids else given
+
+    async def _target(self, link: Link) -> str | None:
+        found = await self._lookup.find(link.kind, link.target)
+        if found is not None:
+            return found.id
+        return self._announced.get((link.kind, key(link.target)))
+
+    # --- rules that look at other objects ---------------------------------------------------------------
+
+    async def _check(self, kind: Kind, entity: Entity, id: str | None) -> None:  # noqa: A002
+        flaws = flaws_of(kind, entity)
+        if isinstance(entity, Organisation):
+            flaws += await self._cycle_flaws(entity, id)
+        elif isinstance(entity, System) and id in entity.acts_for:
+            flaws.append(Flaw("/acts_for", "cycle", "A system does not act for itself."))
+        elif isinstance(entity, Grant):
+            flaws += await self._operation_flaws(entity)
+        elif isinstance(entity, Version) and self._check_version is not None:
+            flaws += self._check_version(entity)
+        if flaws:
+            raise Invalid(flaws)
+
+    async def _cycle_flaws(self, organisation: Organisation, id: str | None) -> list[Flaw]:  # noqa: A002
+        """Follow parents and successors: none may lead back, or on and on."""
+        flaws = []
+        for name in ("parent", "successor"):
+            following: str | None = getattr(organisation, name)
+            steps = 0
+            while following is not None and following != id and steps < _LONGEST_CHAIN:
+                found = await self._lookup.find(Kind.ORGANISATION, following)
+                following = found.document.get(name) if found else None
+                steps += 1
+            if following is not None:
+                flaws.append(Flaw(f"/{name}", "cycle", "The organisation would come before or above itself."))
+        return flaws
+
+    async def _operation_flaws(self, grant: Grant) -> list[Flaw]:
+        """A grant names operations that consumers can see."""
+        if not grant.operations:
+            return []
+        versions = await self._lookup.having(Kind.VERSION, "service", grant.service)
+        known = {
+            operation["name"]
+            for version in versions
+            if version.document["status"] in {"published", "deprecated"}
+            for operation in version.document["operations"]
+        }
+        return [
+            Flaw(
+                f"/operations/{index}",
+                "operation-unknown",
+                f"No published version has an operation {name!r}.",
+            )
+            for index, name in enumerate(grant.operations)
+            if name not in known
+        ]
+
+    async def _authority(self, spec: Entity) -> str:
+        """Return the node whose provider decides on a grant: the home of its service."""
+        service = getattr(spec, "service", None)
+        found = await self._lookup.find(Kind.SERVICE, service) if service else None
+        return found.home_node if found else self._at.node
+
+    async def _check_delegation(self, grant: Grant, given: Parameters) -> None:
+        """A delegation is the provider's own, and valid now. Raises Invalid."""
+        id_ = getattr(given, "delegation", None)
+        found = await self._lookup.find(Kind.DELEGATION, id_) if id_ else None
+        if found is None:
+            return
+        delegation = await self._entity(Delegation, Kind.DELEGATION, found.id)
+        service = await self._entity(Service, Kind.SERVICE, grant.service)
+        provider = await self._entity(System, Kind.SYSTEM, service.provider)
+        now = self._at.now
+        begun_ = delegation.valid_from is None or delegation.valid_from <= now
+        over = delegation.valid_until is not None and delegation.valid_until <= now
+        if delegation.organisation != provider.organisation or not begun_ or over:
+            raise Invalid(
+                [
+                    Flaw(
+                        "/delegation",
+                        "delegation",
+                        "This delegation is not the provider's, or is not valid now.",
+                    )
+                ]
+            )
+
+    async def _entity(self, expected: type[E], kind: Kind, id: str) -> E:  # noqa: A002
+        found = await self._lookup.find(kind, id)
+        entity = parse(kind, found.document) if found else None
+        if not isinstance(entity, expected):
+            raise NotFound(kind.value, id)
+        return entity
+
+
+def _links_of(kind: Kind, document: Document) -> Iterator[Link]:
+    seen: dict[Link, None] = {}
+
+    def note(link: Link) -> str:
+        seen[link] = None
+        return link.target
+
+    with_targets(kind, document, note)
+    return iter(seen)
+
+
+def _unknown(link: Link) -> Flaw:
+    return Flaw(
+        link.pointer, "reference-unknown", f"No object of {link.kind.value} is known as {link.target!r}."
+    )
