@@ -33,6 +33,7 @@ __all__ = [
     "Headers",
     "Logger",
     "Message",
+    "OwnHTTPClient",
     "Rejected",
     "Result",
     "Secrets",
@@ -173,6 +174,18 @@ class HTTPClient(Protocol):
         """Send and return the answer's head with its body. Raises NotSent, EgressDenied, NoAnswer, BadAnswer."""
         ...
 
+    def narrowed(self, networks: Sequence[str]) -> "OwnHTTPClient":
+        """Return a client of the connector's own that reaches only those allowed addresses in `networks`."""
+        ...
+
+
+class OwnHTTPClient(HTTPClient, Protocol):
+    """A client that its connector closes."""
+
+    async def close(self) -> None:
+        """Close its connections. Idempotent."""
+        ...
+
 
 class Clock(Protocol):
     """Time, so that tests can turn it."""
@@ -226,7 +239,7 @@ class Connector(Protocol):
         ...
 
     async def call(self, call: Call) -> Result:
-        """Carry one call. Raises nothing that the contract does not name."""
+        """Carry one call. May raise EgressDenied, SecretUnknown, and what the call's own body stream raises."""
         ...
 
     async def check(self) -> Sequence[CheckStep]:
