@@ -21,6 +21,7 @@ from gateway.oauth.token_request import TokenRequest, parse
 from registry.errors import StoreUnavailable
 
 MAX_BODY_BYTES = 16 * 1024
+MAX_DROPPED_BYTES = 1024 * 1024
 NO_SECRETS = (("0" * 64, None),)
 """Compared with when a client is unknown or has none, so that an answer takes as long as for any other."""
 
@@ -174,8 +175,7 @@ class TokenEndpoint:
 
 async def _read(scope: Scope, receive: Receive) -> bytes | None:
     """Read a small body; None when the caller has gone. Raises TokenRefused before reading too much."""
-    declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-    if declared.isdigit() and int(declared) > MAX_BODY_BYTES:
+    if _declared(scope) > MAX_BODY_BYTES:
         raise TokenRefused(Flaw.BODY_TOO_LARGE)
     body = bytearray()
     while True:
@@ -189,6 +189,11 @@ async def _read(scope: Scope, receive: Receive) -> bytes | None:
             return bytes(body)
 
 
+def _declared(scope: Scope) -> int:
+    value = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+    return int(value) if value.isdigit() else 0
+
+
 async def _refuse(scope: Scope, send: Send, refused: TokenRefused) -> None:
     telling = REFUSALS[refused.code]
     headers: list[tuple[bytes, bytes]] = []
@@ -196,7 +201,8 @@ async def _refuse(scope: Scope, send: Send, refused: TokenRefused) -> None:
         headers.append((b"retry-after", str(refused.retry_after).encode("ascii")))
     if refused.code is Flaw.METHOD:
         headers.append((b"allow", b"POST"))
-    if refused.code is Flaw.BODY_TOO_LARGE:
+    # To close while a caller still writes loses the answer on its way; so the rest is read and dropped, if short.
+    if _declared(scope) > MAX_DROPPED_BYTES:
         headers.append((b"connection", b"close"))
     # RFC 6749, 5.2: a client that tried the Authorization header is told which scheme it takes.
     if telling.status == 401 and any(name == b"authorization" for name, _ in scope["headers"]):  # noqa: PLR2004
