@@ -9,7 +9,15 @@ from typing import Any, TypeVar
 from gateway.endpoints import EndpointHandle
 from gateway.routes import Routes
 from gateway.success import Judge
-from gateway.views import ClientView, GrantView, OfficerView, OperationView, ServiceView, SystemView, VersionView
+from gateway.views import (
+    ClientView,
+    GrantView,
+    OfficerView,
+    OperationView,
+    ServiceView,
+    SystemView,
+    VersionView,
+)
 from registry.documents import parse
 from registry.entities import Client, Endpoint, Grant, Kind, Officer, Service, System, Version
 from registry.stores import Stored
@@ -48,7 +56,9 @@ def client(stored: Stored) -> ClientView:
         active=it.status == "active",
         not_before=seconds(it.not_before, 0.0),
         networks=tuple(ipaddress.ip_network(network, strict=False) for network in it.allowed_networks),
-        secrets=tuple((s.digest, None if s.expires_at is None else s.expires_at.timestamp()) for s in it.secrets),
+        secrets=tuple(
+            (s.digest, None if s.expires_at is None else s.expires_at.timestamp()) for s in it.secrets
+        ),
         jwks=it.jwks,
         error_style=it.error_style,
     )
@@ -153,7 +163,7 @@ def version(stored: Stored, organisation: str, prepare: Prepare) -> VersionView:
             if live
         },
         modes={env.value: endpoint.through_hub for env, endpoint in it.endpoints.items()},
-        passes={env.value: dict(endpoint.passes) for env, endpoint in it.endpoints.items()},
+        passes={env.value: {**endpoint.passes} for env, endpoint in it.endpoints.items()},
         max_body_bytes=it.max_body_bytes,
         officer_at=it.officer_at,
         procedure_at=it.procedure_at,

@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 from connectors.contract import Logger
 from gateway.exchange import Exchange, Reason, Refusal, Reply, Request
-from gateway.problems import OUTCOMES, problem_for, render
+from gateway.outcomes import OUTCOMES
+from gateway.problems import problem_for, render
 from gateway.snapshot import Snapshots
 from gateway.steps.authorise import authorise
 from gateway.steps.body import take_body
@@ -13,7 +14,7 @@ from gateway.steps.call import CallStep
 from gateway.steps.identify import Identify
 from gateway.steps.quota import Quotas
 from gateway.steps.record import Recorder
-from gateway.steps.route import find_route
+from gateway.steps.route import check_open, find_route
 
 
 class Pipeline:
@@ -50,7 +51,7 @@ class Pipeline:
             find_route(exchange)
             await take_body(exchange, self._buffer_bytes)
             authorise(exchange, self._now())
-            self._call.check_open(exchange)
+            check_open(exchange)
             self._quotas.spend(exchange)
             reply = await self._call(exchange, self._recorder.open_record)
         except Refusal as refusal:
@@ -64,7 +65,9 @@ class Pipeline:
         return await self._recorder.seal(exchange, reply)
 
     def _fault(self, exchange: Exchange, error: Exception) -> Reply:
-        self._log.warning("exchange.fault", exchange=exchange.record.exchange, error=type(error).__name__, exc_info=error)
+        self._log.warning(
+            "exchange.fault", exchange=exchange.record.exchange, error=type(error).__name__, exc_info=error
+        )
         return problem_reply(exchange, Refusal(Reason.INTERNAL, sent=exchange.record.sent))
 
 
@@ -80,7 +83,9 @@ def problem_reply(exchange: Exchange, refusal: Refusal) -> Reply:
 
 def tell(refusal: Refusal, request: Request, *, style: str, exchange: str = "", sent: bool = False) -> Reply:
     """Return the problem of a refusal in the caller's dialect and language."""
-    language = next((value.decode("latin-1") for name, value in request.headers if name == b"accept-language"), "")
+    language = next(
+        (value.decode("latin-1") for name, value in request.headers if name == b"accept-language"), ""
+    )
     problem = problem_for(
         refusal.reason,
         exchange=exchange,

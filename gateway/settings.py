@@ -106,12 +106,24 @@ class Settings(BaseModel):
     min_successes: int = Field(1, ge=1, description="Successes that prove a connection.")
     allowed_modes: Names = Field(("lgsp-ngsp", "ngsp", "lgsp"), description="Connection modes that count.")
     # operation
-    token_seconds: int = Field(3600, ge=60, le=86400, description="Life of an access token.")
+    token_seconds: int = Field(3600, ge=1, le=86400, description="Life of an access token.")
     poll_seconds: float = Field(0.25, gt=0, le=5, description="How often a worker looks for a new revision.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log line to write."
     )
     log_format: Literal["json", "text"] = Field("json", description="JSON lines, or text for people.")
+
+
+class ClientSettings(BaseModel):
+    """What commands that speak to a node read from the environment, where an option does not say it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    node_url: str = Field("http://127.0.0.1:8080", description="Base address of the node that commands speak to.")
+    client_id: str | None = Field(None, description="Id of the client that commands sign in as.")
+    client_secret: SecretStr | None = Field(None, description="Its secret.")
+    client_secret_file: Path | None = Field(None, description="File with its secret, instead of the secret.")
+    language: Literal["vi", "en"] = Field("vi", description="Language of what commands say.")
 
 
 class SettingsWrong(Exception):
@@ -128,7 +140,7 @@ def read_settings(
     """
     environ = os.environ if environ is None else environ
     values = {n.removeprefix(PREFIX).lower(): v for n, v in environ.items() if n.startswith(PREFIX)}
-    values = {n: v for n, v in values.items() if n not in {"fault_rounds"}}
+    values = {n: v for n, v in values.items() if n not in {"fault_rounds", *ClientSettings.model_fields}}
     file = values.pop("settings_file", None)
     from_file: dict[str, Any] = {}
     if file:
@@ -138,6 +150,17 @@ def read_settings(
             raise SettingsWrong(f"{file}: {error}") from error
     try:
         return Settings.model_validate(from_file | values | {n: v for n, v in given.items() if v is not None})
+    except ValueError as error:
+        raise SettingsWrong(_explain(error)) from None
+
+
+def read_client_settings(environ: Mapping[str, str] | None = None, **given: Any) -> ClientSettings:
+    """Read what commands that speak to a node need: `given` before the environment. Raises SettingsWrong."""
+    environ = os.environ if environ is None else environ
+    names = {f"{PREFIX}{name.upper()}": name for name in ClientSettings.model_fields}
+    values = {names[n]: v for n, v in environ.items() if n in names}
+    try:
+        return ClientSettings.model_validate(values | {n: v for n, v in given.items() if v is not None})
     except ValueError as error:
         raise SettingsWrong(_explain(error)) from None
 
@@ -156,3 +179,14 @@ def address_of(listen: str) -> tuple[str, int]:
     if not host or not port.isdigit():
         raise SettingsWrong(f"{listen!r} is not host:port")
     return host.strip("[]"), int(port)
+
+
+def handed_on(settings: Settings) -> dict[str, Any]:  # Any: JSON
+    """Return the settings in JSON form for a worker process, the database's address included."""
+    database = settings.database.get_secret_value() if settings.database is not None else None
+    return settings.model_dump(mode="json") | {"database": database}
+
+
+def child_environment(**more: str) -> dict[str, str]:
+    """Return the environment for a process of our own: this one's, without our settings, and `more`."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)} | more

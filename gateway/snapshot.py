@@ -41,6 +41,7 @@ class Compiler:
         self._stored: dict[str, Stored] = {}
         self._clients: dict[str, ClientView] = {}
         self._systems: dict[str, SystemView] = {}
+        self._systems_of: defaultdict[str, set[str]] = defaultdict(set)
         self._officers: dict[str, OfficerView] = {}
         self._versions: dict[str, VersionView] = {}
         self._versions_of: defaultdict[str, set[str]] = defaultdict(set)
@@ -71,7 +72,9 @@ class Compiler:
 
     def _affected_services(self, by_kind: dict[Kind, list[Stored]]) -> set[str]:
         services: set[str] = set()
-        for stored in by_kind[Kind.SYSTEM]:
+        moved = {id_ for org in by_kind[Kind.ORGANISATION] for id_ in self._systems_of[org.id]}
+        for stored in (*by_kind[Kind.SYSTEM], *(self._stored[id_] for id_ in moved)):
+            self._systems_of[compiled.reference(stored.document, "organisation")].add(stored.id)
             self._patch(self._systems, stored.id, self._compile(stored, compiled.system))
             services |= self._services_of[stored.id]
             for service in self._services_of[stored.id]:
@@ -136,9 +139,13 @@ class Compiler:
             self._grant_keys[stored.id] = key
 
     def _organisation_of(self, service: str) -> str:
-        """Return the organisation that provides a service. Raises KeyError when it is itself in quarantine."""
+        """Return the code of the organisation that provides a service. Raises KeyError for one in quarantine."""
         provider = compiled.reference(self._stored[service].document, "provider")
-        return self._systems[provider].organisation
+        return self.organisation_code(self._systems[provider].organisation)
+
+    def organisation_code(self, organisation: str) -> str:
+        """Return the code of an organisation, by which its secrets are bound. Raises KeyError."""
+        return str(self._stored[organisation].document["code"])
 
     def _patch_version(self, stored: Stored) -> None:
         if stored.removed:
@@ -162,7 +169,9 @@ class Compiler:
             return
         self._quarantine.pop(service, None)
         versions = {
-            v.number: v for v in (self._versions.get(id_) for id_ in self._versions_of[service]) if v is not None
+            v.number: v
+            for v in (self._versions.get(id_) for id_ in self._versions_of[service])
+            if v is not None
         }
         try:
             view = compiled.service(stored, versions)
@@ -225,7 +234,9 @@ class Snapshots:
             self.checked_at = time()
             return self.current
 
-    async def follow(self, wait: Callable[[float], Any], poll_seconds: float, failed: Callable[[Exception], Any]) -> None:
+    async def follow(
+        self, wait: Callable[[float], Any], poll_seconds: float, failed: Callable[[Exception], Any]
+    ) -> None:
         """Keep the snapshot up to date for ever; `wait` returns after so long, or earlier on a notification."""
         while True:
             await wait(poll_seconds)

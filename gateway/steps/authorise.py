@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import parse_qs
-from zoneinfo import ZoneInfo
 
 import orjson
 
@@ -13,8 +12,8 @@ from gateway.exchange import Exchange, Reason, Refusal, Request
 from gateway.success import is_absent, pointed, spelled
 from gateway.views import GrantView, OfficerView, Snapshot, SystemView
 from registry.entities import Environment
+from registry.usage import VIETNAM
 
-HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 SAFE = re.compile(r"[A-Za-z0-9._:/@\-]{1,100}")
 CORRELATION = re.compile(r"[A-Za-z0-9._:\-]{1,64}")
 
@@ -67,7 +66,9 @@ def authorise(exchange: Exchange, now: float) -> None:
     grants = snapshot.grants.get((record.consumer, service.id), ())
     if record.consumer != system.id:
         grants += snapshot.grants.get((system.id, service.id), ())
-    grant = decide(grants, operation=operation.name, environment=exchange.client.environment, claimed=claimed, now=now)
+    grant = decide(
+        grants, operation=operation.name, environment=exchange.client.environment, claimed=claimed, now=now
+    )
     exchange.grant = grant
     record.grant = grant.id
     record.purpose = claimed.purpose or grant.default_purpose or claimed.procedure
@@ -133,7 +134,7 @@ def check_officer(grant: GrantView, claimed: Claimed, snapshot: Snapshot, now: f
 
 
 def _on_duty(officer: OfficerView, procedure: str, now: float) -> bool:
-    day = datetime.fromtimestamp(now, HANOI).date().toordinal()
+    day = datetime.fromtimestamp(now, VIETNAM).date().toordinal()
     allowed = officer.procedures is None or procedure in officer.procedures
     return allowed and officer.valid_from <= day < officer.valid_to
 

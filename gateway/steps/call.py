@@ -1,6 +1,6 @@
 """Steps 5 to 8: hand the message to the endpoint's connector and read its answer."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter_ns
 from typing import assert_never
 
@@ -8,7 +8,7 @@ from connectors.contract import Busy, Call, Done, Message, Rejected, Result, Unk
 from connectors.errors import EgressDenied, NotSent, SecretUnknown
 from connectors.message import Headers
 from gateway.exchange import Exchange, Reason, Refusal, Reply
-from gateway.steps.route import check_open, path_below_version
+from gateway.steps.route import path_below_version
 from registry.entities import Mode
 from registry.evidence import Ledger, Outcome
 
@@ -24,18 +24,18 @@ TO_CALLER_NEVER = HOP_BY_HOP | frozenset(b"set-cookie server date via www-authen
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
+OpenRecord = Callable[[Exchange], Awaitable[None]]
+
+
 class CallStep:
     """Calls the provider of an exchange; the outcome and every reason are decided here."""
 
-    def __init__(
-        self, ledger: Ledger, *, role: str, monotonic: Callable[[], float], stopping: Callable[[], bool]
-    ) -> None:
+    def __init__(self, ledger: Ledger, *, role: str, monotonic: Callable[[], float]) -> None:
         self._ledger = ledger
         self._role = role
         self._monotonic = monotonic
-        self._stopping = stopping
 
-    async def __call__(self, exchange: Exchange, open_record: "OpenRecord") -> Reply:
+    async def __call__(self, exchange: Exchange, open_record: OpenRecord) -> Reply:
         """Return the provider's answer. Raises Refusal when it was not tried or did not end well."""
         service, version, operation = exchange.service, exchange.version, exchange.operation
         if service is None or version is None or operation is None:
@@ -62,13 +62,6 @@ class CallStep:
             exchange.provider_ns += perf_counter_ns() - started
         return await self._read(exchange, result)
 
-    def check_open(self, exchange: Exchange) -> None:
-        """Refuse while the node stops, or the service is blocked or under maintenance."""
-        if self._stopping():
-            raise Refusal(Reason.NODE_STOPPING, retry_after=5)
-        if exchange.service is not None:
-            check_open(exchange.service, exchange.record.consumer)
-
     def _mode(self, exchange: Exchange, *, through_hub: bool) -> str:
         if not exchange.record.national_database:
             return ""
@@ -76,7 +69,7 @@ class CallStep:
             return Mode.NGSP.value
         return Mode.LGSP_NGSP.value if through_hub else Mode.LGSP.value
 
-    def _call(self, exchange: Exchange, passes: "dict[str, str] | object") -> Call:
+    def _call(self, exchange: Exchange, passes: Mapping[str, str]) -> Call:
         request, record, operation = exchange.request, exchange.record, exchange.operation
         headers, media_type, key = to_provider(request.headers)
         told = {
@@ -85,7 +78,7 @@ class CallStep:
             "procedure": record.procedure,
             "officer": record.officer,
         }
-        context = {name: told[what] for what, name in passes.items() if told[what]} if isinstance(passes, dict) else {}
+        context = {name: told[what] for what, name in passes.items() if told[what]}
         return Call(
             exchange=record.exchange,
             operation=record.operation,
@@ -118,7 +111,9 @@ class CallStep:
                     raise Refusal(exchange.cut, sent=True)
                 if rubbish:
                     raise Refusal(Reason.PROVIDER_RUBBISH, sent=True)
-                raise Refusal(Reason.PROVIDER_TIMEOUT if reason == "timeout" else Reason.PROVIDER_CUT, sent=True)
+                raise Refusal(
+                    Reason.PROVIDER_TIMEOUT if reason == "timeout" else Reason.PROVIDER_CUT, sent=True
+                )
             case _:
                 assert_never(result)
 
@@ -133,7 +128,9 @@ class CallStep:
             raise Refusal(reason or Reason.PROVIDER_ERROR, sent=True, provider_status=status)
         exchange.record.outcome = outcome
         exchange.record.reason = reason.value if reason else ""
-        headers = to_caller(reply.headers, keep_length=exchange.request.method == "HEAD" or not isinstance(reply.body, bytes))
+        headers = to_caller(
+            reply.headers, keep_length=exchange.request.method == "HEAD" or not isinstance(reply.body, bytes)
+        )
         headers.extend(version.life_headers)
         return Reply(status=status, headers=headers, body=reply.body)
 

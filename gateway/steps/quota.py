@@ -6,10 +6,9 @@ from datetime import date, datetime, timedelta
 
 from gateway.exchange import Exchange, Reason, Refusal
 from gateway.limiter import Buckets
-from gateway.steps.authorise import HANOI
 from gateway.views import GrantView, Snapshot
 from registry.evidence import Outcome
-from registry.usage import SPENT_OUTCOMES
+from registry.usage import QUOTA_OUTCOMES, VIETNAM
 
 DayCounts = Callable[[Iterable[str], date], Awaitable[Mapping[str, int]]]
 """Reads the committed count of some grants on a day, over all chains."""
@@ -46,7 +45,7 @@ class Quotas:
         self._days: dict[str, _Day] = {}
 
     def _today(self) -> date:
-        return datetime.fromtimestamp(self._now(), HANOI).date()
+        return datetime.fromtimestamp(self._now(), VIETNAM).date()
 
     def spend(self, exchange: Exchange) -> None:
         """Take one call off the quota. Raises Refusal with the time after which a retry helps."""
@@ -75,7 +74,7 @@ class Quotas:
         if not exchange.counted or day is None:
             return
         exchange.counted = False
-        if Outcome(exchange.record.outcome) in SPENT_OUTCOMES:
+        if Outcome(exchange.record.outcome) in QUOTA_OUTCOMES:
             day.committed += 1
         else:
             day.taken -= 1
@@ -95,6 +94,6 @@ class Quotas:
             entry.ledger, entry.ledger_at = counts.get(id_, 0), before.get(id_, 0)
 
     def _until_midnight(self) -> float:
-        now = datetime.fromtimestamp(self._now(), HANOI)
-        midnight = datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), HANOI)
+        now = datetime.fromtimestamp(self._now(), VIETNAM)
+        midnight = datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), VIETNAM)
         return (midnight - now).total_seconds()

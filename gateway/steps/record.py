@@ -10,7 +10,7 @@ from typing import Protocol
 
 from connectors.errors import ConnectorError
 from gateway.exchange import Exchange, Reason, Refusal, Reply, Request
-from gateway.problems import OUTCOMES
+from gateway.outcomes import OUTCOMES
 from gateway.steps.streams import Streams
 from gateway.views import ClientView, Snapshot
 from registry.errors import LedgerUnavailable
@@ -23,7 +23,9 @@ SALT_BYTES = 16
 class Counts(Protocol):
     """Where exchanges are counted for the metrics."""
 
-    def exchange(self, service: str, outcome: str, gateway_seconds: float, provider_seconds: float) -> None: ...
+    def exchange(
+        self, service: str, outcome: str, gateway_seconds: float, provider_seconds: float
+    ) -> None: ...
 
 
 class Recorder:
@@ -81,7 +83,9 @@ class Recorder:
         try:
             await self._ledger.append(begun)
         except LedgerUnavailable as error:
-            raise Refusal(Reason.LEDGER_LOST if record.sent else Reason.LEDGER_UNAVAILABLE, sent=record.sent) from error
+            raise Refusal(
+                Reason.LEDGER_LOST if record.sent else Reason.LEDGER_UNAVAILABLE, sent=record.sent
+            ) from error
         exchange.opened = True
 
     async def seal(self, exchange: Exchange, reply: Reply) -> Reply:
@@ -123,7 +127,9 @@ class Recorder:
         finally:
             self._settle(exchange)
 
-    async def _stream(self, exchange: Exchange, reply: Reply, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def _stream(
+        self, exchange: Exchange, reply: Reply, body: AsyncIterator[bytes]
+    ) -> AsyncIterator[bytes]:
         """Pass a streamed answer on, one piece behind, and seal before the last piece."""
         record = exchange.record
         record.status = reply.status
@@ -178,16 +184,16 @@ class Recorder:
 
     async def flush_tally(self) -> None:
         """Seal the counts of the last minute, one record for each reason."""
-        tally, self._tally = self._tally, Counter()
-        try:
-            while tally:
-                reason, count = tally.popitem()
-                await self._ledger.append(
-                    Record(kind="tally", exchange=uuid7(), at=time_ns() // 1000, node=self._node, reason=reason, count=count)
-                )
-        except LedgerUnavailable:
-            self._tally[reason] += count
-            self._tally.update(tally)
+        for reason, count in tuple(self._tally.items()):
+            record = Record(
+                kind="tally", exchange=uuid7(), at=time_ns() // 1000, node=self._node, reason=reason, count=count
+            )
+            try:
+                await self._ledger.append(record)
+            except LedgerUnavailable:
+                return
+            self._tally[reason] -= count
+        self._tally += Counter()
 
 
 def _end(exchange: Exchange, reason: Reason) -> None:

@@ -15,7 +15,7 @@ def find_route(exchange: Exchange) -> None:
     name, _, rest = request.path[1:].partition("/")
     service = snapshot.services.get(name.lower())
     if service is None:
-        raise Refusal(Reason.ROUTE_UNKNOWN, **nearest(name, exchange))
+        raise route_unknown(name, exchange)
     exchange.service = service
     record.service, record.provider = service.id, service.provider
     if service.broken is not None:
@@ -62,8 +62,11 @@ def path_below_version(exchange: Exchange) -> str:
     return slash + path or "/" if VERSION.fullmatch(segment) else "/" + rest
 
 
-def check_open(service: ServiceView, consumer: str) -> None:
+def check_open(exchange: Exchange) -> None:
     """Refuse calls while the service is blocked, for all or for one consumer, or under maintenance."""
+    service, consumer = exchange.service, exchange.record.consumer
+    if service is None:
+        return
     if service.blocked is not None:
         raise Refusal(Reason.SERVICE_BLOCKED, note=service.blocked)
     if consumer in service.blocked_consumers:
@@ -79,15 +82,14 @@ def check_open(service: ServiceView, consumer: str) -> None:
                 )
 
 
-def nearest(name: str, exchange: Exchange) -> dict[str, str]:
-    """Return a published service's name that is close to an unknown one, as `did_you_mean`."""
+def route_unknown(name: str, exchange: Exchange) -> Refusal:
+    """Return the refusal of an unknown service, with a published one's name that is close to it."""
     wanted = name.lower()
-    if not 3 <= len(wanted) <= 63:  # noqa: PLR2004  (the length of a service name)
-        return {}
-    for key, service in exchange.snapshot.services.items():
-        if abs(len(key) - len(wanted)) <= 1 and _one_apart(key, wanted) and service.default is not None:
-            return {"did_you_mean": service.name}
-    return {}
+    if 3 <= len(wanted) <= 63:  # noqa: PLR2004  (the length of a service name)
+        for key, service in exchange.snapshot.services.items():
+            if abs(len(key) - len(wanted)) <= 1 and _one_apart(key, wanted) and service.default is not None:
+                return Refusal(Reason.ROUTE_UNKNOWN, did_you_mean=service.name)
+    return Refusal(Reason.ROUTE_UNKNOWN)
 
 
 def _one_apart(a: str, b: str) -> bool:

@@ -51,4 +51,8 @@ def still_allowed(exchange: Exchange, snapshot: Snapshot, now: float) -> bool:
     if grant is None or grant.status != "approved" or now >= grant.valid_until:
         return False
     service = exchange.service and snapshot.services.get(exchange.service.name.lower())
-    return service is not None and service.blocked is None and exchange.record.consumer not in service.blocked_consumers
+    return (
+        service is not None
+        and service.blocked is None
+        and exchange.record.consumer not in service.blocked_consumers
+    )
