@@ -126,12 +126,14 @@ class KeyRing:
     def __init__(self, keys: Iterable[SigningKey] = ()) -> None:
         self._keys: tuple[SigningKey, ...] = ()
         self._by_header: dict[str, SigningKey] = {}
+        self._by_kid: dict[str, SigningKey] = {}
         self.replace(keys)
 
     def replace(self, keys: Iterable[SigningKey]) -> None:
         """Use these keys from now on."""
         ordered = tuple(sorted(keys, key=lambda key: key.number, reverse=True))
         self._by_header = {key.header: key for key in ordered}
+        self._by_kid = {key.kid: key for key in ordered}
         self._keys = ordered
 
     def kids(self) -> frozenset[str]:
@@ -150,6 +152,11 @@ class KeyRing:
         """Return the key whose tokens begin with exactly this segment, while it verifies."""
         key = self._by_header.get(header)
         return key if key is not None and _verifies(key, now) else None
+
+    def is_living(self, kid: str, now: float) -> bool:
+        """Tell whether tokens of this key still verify. Cheap: asked on every request with a remembered token."""
+        key = self._by_kid.get(kid)
+        return key is not None and _verifies(key, now)
 
     def sign(self, payload: bytes, now: float) -> str:
         """Return a compact JWS of `payload` under the current key. Raises KeyMissing."""

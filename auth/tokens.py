@@ -17,7 +17,11 @@ SEGMENTS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claims:
-    """What a token says. `system` is "" for a client of the admin API; times are epoch seconds."""
+    """What a token says. `system` is "" for a client of the admin API; times are epoch seconds.
+
+    `kid` is the key that signed it: whoever remembers claims asks `KeyRing.is_living` each time, since a leaked key
+    ends before its tokens do.
+    """
 
     client: str
     system: str
@@ -26,6 +30,7 @@ class Claims:
     issued_at: int
     expires_at: int
     jti: str
+    kid: str = ""
 
 
 def issue(  # noqa: PLR0913  (one claim each)
@@ -79,7 +84,7 @@ def verify(token: str, ring: KeyRing, *, issuer: str, now: float) -> Claims:
     members = _object(body)
     if members.get("iss") != issuer or members.get("aud") != issuer:
         raise TokenForeign("the token was made for another node")
-    claims = _claims(members)
+    claims = _claims(members, key.kid)
     if claims.expires_at <= now:
         raise TokenExpired(claims)
     return claims
@@ -112,7 +117,7 @@ def _object(segment: str) -> dict[str, Any]:  # Any: JSON from outside, read cla
     return members
 
 
-def _claims(members: dict[str, Any]) -> Claims:
+def _claims(members: dict[str, Any], kid: str) -> Claims:
     # Signed by us, so it has the shape that `issue` gives; a KeyError here would be a fault of ours.
     if members["sub"] != members["client_id"]:
         raise TokenForged("`sub` is not the client")
@@ -124,6 +129,7 @@ def _claims(members: dict[str, Any]) -> Claims:
         issued_at=members["iat"],
         expires_at=members["exp"],
         jti=members["jti"],
+        kid=kid,
     )
 
 

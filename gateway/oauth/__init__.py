@@ -46,7 +46,7 @@ def create_oauth(  # noqa: PLR0913  (the composition root hands in every part by
     """Return the routes of the token endpoint and of discovery.
 
     `issuer` is the node's public base address without a final slash; `address_of` says whose address a request
-    comes from; `counted` hears "issued" or the code of each refusal.
+    comes from; `counted` hears "issued" or the OAuth error, once for each answer.
     """
     endpoint = TokenEndpoint(
         source=snapshots,

@@ -47,7 +47,7 @@ class Assertions(Protocol):
 
 
 class TokenEndpoint:
-    """The token endpoint, an ASGI application. `counted` is told "issued" or the code of each refusal."""
+    """The token endpoint, an ASGI application. `counted` is told "issued" or the OAuth error."""
 
     def __init__(  # noqa: PLR0913  (made in one place, by name)
         self,
@@ -86,7 +86,7 @@ class TokenEndpoint:
             query = scope["query_string"].decode("latin-1")
             answer = await self._answer(parse(scope["headers"], query, body), self._address_of(scope))
         except TokenRefused as refused:
-            self._counted(refused.code.value)
+            self._counted(REFUSALS[refused.code].error)
             await _refuse(scope, send, refused)
         else:
             self._counted("issued")

@@ -1,12 +1,13 @@
-"""Everything that `/token` can refuse for: the OAuth error, the status, whose turn it is, and what to tell them."""
+"""Everything that `/token` can refuse for: the OAuth error that it is, and what to tell the caller.
+
+Status and turn are those of the OAuth error in `gateway.notices`; a few flaws of HTTP have a status of their own.
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
 
 from auth.errors import ClientReason
-
-Turn = Literal["consumer", "province"]
+from gateway.notices import TOKEN
 
 
 class Flaw(StrEnum):
@@ -40,49 +41,54 @@ class TokenRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """How a refusal is told."""
+    """How a refusal is told: the OAuth error, the text in both languages, a status unless the error's own."""
 
-    status: int
     error: str
-    turn: Turn
     vi: str
     en: str
+    own_status: int | None = None
 
-    def document(self, code: str) -> dict[str, str]:
-        """Return the answer's body: RFC 6749, 5.2, with the code and whose turn it is beside it."""
-        who_vi, who_en = TURNS[self.turn]
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self.own_status or TOKEN[self.error].status
+
+    def document(self, code: str) -> dict[str, object]:
+        """Return the answer's body: RFC 6749, 5.2, with the code, whose turn it is, and both texts beside it."""
+        turn = TOKEN[self.error].turn
+        who_vi, who_en = TURNS[turn]
+        vi, en = f"{self.vi} {who_vi}", f"{self.en} {who_en}"
         return {
             "error": self.error,
-            "error_description": f"{self.vi} {who_vi} / {self.en} {who_en}",
+            "error_description": f"{vi} / {en}",
             "code": code,
-            "turn": self.turn,
+            "turn": turn,
+            "messages": {"vi": vi, "en": en},
         }
 
 
-TURNS: dict[Turn, tuple[str, str]] = {
+TURNS = {
     "consumer": ("Bên sử dụng cần xử lý.", "The consumer has to act."),
     "province": ("Đơn vị vận hành nút cần xử lý.", "The operator of this node has to act."),
 }
 
 
-def _request(vi: str, en: str, *, status: int = 400, error: str = "invalid_request") -> Telling:
-    return Telling(status, error, "consumer", vi, en)
+def _request(vi: str, en: str, status: int | None = None) -> Telling:
+    return Telling("invalid_request", vi, en, status)
 
 
-def _client(vi: str, en: str, turn: Turn = "consumer") -> Telling:
-    return Telling(401, "invalid_client", turn, vi, en)
+def _client(vi: str, en: str) -> Telling:
+    return Telling("invalid_client", vi, en)
 
 
 def _node(vi: str, en: str) -> Telling:
-    return Telling(503, "temporarily_unavailable", "province", vi, en)
+    return Telling("temporarily_unavailable", vi, en)
 
 
 REFUSALS: dict[Flaw | ClientReason, Telling] = {
     # the request
-    Flaw.METHOD: _request("Chỉ chấp nhận phương thức POST.", "Only POST is accepted.", status=405),
-    Flaw.BODY_TOO_LARGE: _request(
-        "Nội dung yêu cầu quá lớn.", "The request's body is too large.", status=413
-    ),
+    Flaw.METHOD: _request("Chỉ chấp nhận phương thức POST.", "Only POST is accepted.", 405),
+    Flaw.BODY_TOO_LARGE: _request("Nội dung yêu cầu quá lớn.", "The request's body is too large.", 413),
     Flaw.BODY_TYPE: _request(
         "Kiểu nội dung phải là application/x-www-form-urlencoded hoặc application/json.",
         "The content type must be application/x-www-form-urlencoded or application/json.",
@@ -93,10 +99,10 @@ REFUSALS: dict[Flaw | ClientReason, Telling] = {
     ),
     Flaw.PARAMETER_REPEATED: _request("Có tham số bị lặp lại.", "A parameter is given more than once."),
     Flaw.GRANT_TYPE_MISSING: _request("Thiếu tham số grant_type.", "The parameter grant_type is missing."),
-    Flaw.GRANT_TYPE_UNSUPPORTED: _request(
+    Flaw.GRANT_TYPE_UNSUPPORTED: Telling(
+        "unsupported_grant_type",
         "Chỉ hỗ trợ grant_type=client_credentials.",
         "Only grant_type=client_credentials is supported.",
-        error="unsupported_grant_type",
     ),
     Flaw.CREDENTIALS_MISSING: _client(
         "Thiếu thông tin xác thực của ứng dụng.", "The client's credentials are missing."
@@ -117,11 +123,10 @@ REFUSALS: dict[Flaw | ClientReason, Telling] = {
         "client_assertion_type phải là urn:ietf:params:oauth:client-assertion-type:jwt-bearer.",
         "client_assertion_type must be urn:ietf:params:oauth:client-assertion-type:jwt-bearer.",
     ),
-    Flaw.TOO_MANY_FAILURES: _request(
+    Flaw.TOO_MANY_FAILURES: Telling(
+        "slow_down",
         "Xác thực thất bại quá nhiều lần từ địa chỉ này; thông tin xác thực đúng vẫn được chấp nhận.",
         "Too many failed sign-ins from this address; the right credentials are still accepted.",
-        status=429,
-        error="invalid_client",
     ),
     # the client
     ClientReason.CREDENTIALS_WRONG: _client(
@@ -131,7 +136,10 @@ REFUSALS: dict[Flaw | ClientReason, Telling] = {
         "Mã bí mật này đã được thay và không còn hiệu lực.",
         "This secret has been replaced and is no longer valid.",
     ),
-    ClientReason.DISABLED: _client("Ứng dụng đã bị vô hiệu hóa.", "The client is disabled.", "province"),
+    ClientReason.DISABLED: _client(
+        "Ứng dụng đã bị khóa; hãy liên hệ quản trị nút.",
+        "The client is disabled; contact the node's administrator.",
+    ),
     ClientReason.NETWORK: _client(
         "Ứng dụng không được phép gọi từ địa chỉ mạng này.",
         "The client is not allowed to call from this network address.",

@@ -53,7 +53,7 @@ def an_assertion(key: ECKey = KEY, **claims: Any) -> dict[str, str]:
 def refusal(response: httpx2.Response) -> tuple[int, str, str]:
     """Status, OAuth error and code, of an answer in the shape that every refusal has."""
     said = response.json()
-    assert said.keys() == {"error", "error_description", "code", "turn"}
+    assert said.keys() == {"error", "error_description", "code", "turn", "messages"}
     assert response.headers["cache-control"] == "no-store"
     return response.status_code, said["error"], said["code"]
 
@@ -166,7 +166,7 @@ async def test_a_refusal_says_why(
     answer = await http.post("/token", data=ask)
 
     assert refusal(answer) == expected
-    assert node.counted == [expected[2]]
+    assert node.counted == [expected[1]]
 
 
 async def test_a_client_may_call_from_its_networks(node: Node, http: httpx2.AsyncClient) -> None:
@@ -232,7 +232,7 @@ async def test_strangers_are_slowed_down_but_lock_nobody_out(node: Node, http: h
     wrong = [await http.post("/token", data=FORM | {"client_secret": "x"}) for _ in range(7)]
 
     assert [answer.status_code for answer in wrong] == [401] * 5 + [429] * 2
-    assert refusal(wrong[-1]) == (429, "invalid_client", "too-many-failures")
+    assert refusal(wrong[-1]) == (429, "slow_down", "too-many-failures")
     assert 1 <= int(wrong[-1].headers["retry-after"]) <= 60
     elsewhere = {"x-test-address": "192.0.2.7"}
     assert (await http.post("/token", data=FORM)).status_code == 200
@@ -270,7 +270,7 @@ async def test_of_twenty_replays_at_once_one_gets_a_token(node: Node, http: http
     assert statuses[0] == 200
     assert all(status in {401, 429} for status in statuses[1:])
     assert node.counted.count("issued") == 1
-    assert "assertion-replayed" in node.counted
+    assert {answer.json().get("code") for answer in answers} >= {"assertion-replayed"}
 
 
 @pytest.mark.parametrize(

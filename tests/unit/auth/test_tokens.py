@@ -53,6 +53,7 @@ def test_a_token_says_who_calls_and_nothing_else() -> None:
         issued_at=int(NOW),
         expires_at=int(NOW) + 3600,
         jti=claims.jti,
+        kid="first",
     )
 
 
@@ -211,6 +212,9 @@ def test_old_tokens_verify_until_their_key_ends() -> None:
     assert ring.current(NOW + 10).kid == "new"
     assert [key["kid"] for key in ring.public_jwks(NOW)["keys"]] == ["new", "old"]
     assert [key["kid"] for key in ring.public_jwks(NOW + 7200)["keys"]] == ["new"]
+    assert ring.is_living("old", NOW)
+    assert not ring.is_living("old", NOW + 7200)
+    assert not ring.is_living("unheard of", NOW)
     with pytest.raises(TokenForged):
         verify(a_token(KeyRing([old])), ring, issuer=ISSUER, now=NOW + 7200)
 
