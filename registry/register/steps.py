@@ -32,7 +32,7 @@ _MOST_WINDOWS = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """Who takes a step, when, and on which node."""
+    """Who takes a step, when, and on which node ("" while it is only planned)."""
 
     author: Author
     now: datetime
@@ -282,7 +282,7 @@ def _decided(
     grant: Grant, allowed: tuple[str, ...], status: Any, given: Approve | Refuse, at: Moment
 ) -> Grant:  # Any: a Literal of Grant
     _from(grant.status, *allowed)
-    if grant.authority and grant.authority != at.node:
+    if grant.authority and at.node not in {"", grant.authority}:
         raise WrongState(f"the node {grant.authority} decides on this grant")
     decision = Decision(by=at.author.id, at=at.now, note=given.note, delegation=given.delegation)
     return replace(grant, status=status, decision=decision)
