@@ -1,0 +1,1 @@
+"""Faults: real processes killed, disks filled, databases stopped. `make faults` runs many rounds of these."""
