@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx2
 
 from bench.processes import Process, pin
-from gateway.demo.node import Admin, Node, first_admin
+from gateway.demo.node import Admin, Node, apply_registry, first_admin, wait_for_snapshot
 from gateway.demo.processes import free_port
 
 NAMES = ("direct", "naive", "lgsp")
@@ -100,8 +100,9 @@ def lgsp(setting: Setting) -> Iterator[Subject]:
         stack.callback(admin.close)
         stack.callback(node.stop)
         pin(node.start().pid, setting.core)
-        admin.post("apply", {"yaml": registry_yaml(setting)})
+        apply_registry(admin, [registry_yaml(setting)])
         client = admin.post("clients", {"name": "bench", "system": "BENCH:consumer"})
+        wait_for_snapshot(admin)
         authorization = f"Bearer {admin.token(client['client_id'], client['client_secret'])}"
         headers = [f"Authorization: {authorization}", *(POLICY_HEADERS if setting.policies else ())]
         yield Subject(

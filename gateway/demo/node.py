@@ -1,7 +1,8 @@
 """The demonstration's node: `lgsp serve` as a child, and its admin API over HTTP."""
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,7 +12,8 @@ from gateway.demo.processes import Child, run, wait_until
 from gateway.settings import child_environment
 
 COMMAND = "gateway"
-CALL_SECONDS = 30.0
+CALL_SECONDS = 120.0
+SNAPSHOT_SECONDS = 30.0
 
 Answer = dict[str, Any]
 """JSON of the node's own API."""
@@ -107,6 +109,32 @@ def first_admin(node: Node, name: str) -> Admin:
     created = node.command("client", "create", name, "--role", "node-admin", "--local", "--json")
     said: Answer = json.loads(created)
     return Admin(node.address, said["client_id"], said["client_secret"])
+
+
+def apply_registry(admin: Admin, texts: Sequence[str]) -> None:
+    """Apply texts of YAML. What one administrator may only ask for, another one approves. Raises NodeRefused."""
+    plans = [admin.post("apply", {"yaml": text}) for text in texts]
+    created = admin.post("clients", {"name": "second-admin", "role": "node-admin"})
+    wait_for_snapshot(admin)
+    approver = Admin(admin.address, created["client_id"], created["client_secret"])
+    try:
+        for text, plan in zip(texts, plans, strict=True):
+            if any(item["waiting"] for item in plan["items"]):
+                approver.post("apply", {"yaml": text})
+    finally:
+        approver.close()
+    wait_for_snapshot(admin)
+
+
+def wait_for_snapshot(admin: Admin) -> None:
+    """Return when the node serves the registry as it stands."""
+    until = time.monotonic() + SNAPSHOT_SECONDS
+    while time.monotonic() < until:
+        said = admin.get("snapshot")
+        if all(worker["revision"] >= said["revision"] for worker in said["workers"]):
+            return
+        time.sleep(0.05)
+    raise TimeoutError(f"the node did not take up a change in {SNAPSHOT_SECONDS:.0f} s")
 
 
 def _checked(reply: httpx2.Response) -> Answer:

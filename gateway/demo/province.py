@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from gateway.demo.node import Admin, Node, first_admin
+from gateway.demo.node import Admin, Node, apply_registry, first_admin, wait_for_snapshot
 from gateway.demo.sandboxes import DATABASES, Sandbox
 from gateway.demo.scenario import COMMUNE, PROVINCE, TOWN
 from gateway.demo.traffic import Credentials, Traffic
@@ -18,7 +18,6 @@ NODE_CODE = PROVINCE
 NATION = "demo"
 SHORT_TOKEN_SECONDS = 6
 """Life of the tokens of the node's first run: one of them is kept until it has expired."""
-SNAPSHOT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +46,15 @@ def open_province(folder: Path, port: int) -> Iterator[Province]:
             sandbox.start()
         for sandbox in sandboxes.values():
             sandbox.wait()
-        node = Node(folder / "node", port, node_settings(folder))
+        secrets = folder / "secrets.toml"
+        secrets.write_text("\n".join(sandbox.binding() for sandbox in sandboxes.values()), "utf-8")
+        node = Node(folder / "node", port, node_settings(secrets))
         node.prepare()
         stack.callback(node.stop)
         admin = first_admin(node, "demo-admin")
         stack.callback(admin.close)
         node.start(token_seconds=str(SHORT_TOKEN_SECONDS))
-        fill_registry(admin, sandboxes)
+        apply_registry(admin, [registry_text(name, sandboxes) for name in FILES])
         clients = {system: add_client(admin, system) for system in (TOWN, COMMUNE)}
         old_token, ends = token_that_will_expire(admin, clients[COMMUNE])
         # The registry, the keys and the token outlive the run in which they were made.
@@ -69,29 +70,15 @@ def open_province(folder: Path, port: int) -> Iterator[Province]:
         )
 
 
-def node_settings(folder: Path) -> dict[str, str]:
+def node_settings(secrets: Path) -> dict[str, str]:
     """Return the node's settings; loopback is named, or the sandbox databases could not be called."""
     return {
         "node": NODE_CODE,
         "nation": NATION,
         "egress_networks": "127.0.0.0/8",
-        "secrets_file": str(folder / "secrets.toml"),
+        "secrets_file": str(secrets),
         "log_level": "warning",
     }
-
-
-def fill_registry(admin: Admin, sandboxes: Mapping[str, Sandbox]) -> None:
-    """Apply the registry. Grants are asked for by one administrator and approved by another."""
-    texts = [registry_text(name, sandboxes) for name in FILES]
-    for text in texts:
-        admin.post("apply", {"yaml": text.replace("status: approved", "status: requested")})
-    created = admin.post("clients", {"name": "demo-approver", "role": "node-admin"})
-    wait_for_snapshot(admin)
-    approver = Admin(admin.address, created["client_id"], created["client_secret"])
-    try:
-        approver.post("apply", {"yaml": texts[-1]})
-    finally:
-        approver.close()
 
 
 def registry_text(name: str, sandboxes: Mapping[str, Sandbox]) -> str:
@@ -117,14 +104,3 @@ def token_that_will_expire(admin: Admin, credentials: Credentials) -> tuple[str,
         return traffic.token(credentials), time.time() + SHORT_TOKEN_SECONDS + 1
     finally:
         traffic.close()
-
-
-def wait_for_snapshot(admin: Admin) -> None:
-    """Return when the node serves the registry as it stands."""
-    until = time.monotonic() + SNAPSHOT_SECONDS
-    while time.monotonic() < until:
-        said = admin.get("snapshot")
-        if all(worker["revision"] >= said["revision"] for worker in said["workers"]):
-            return
-        time.sleep(0.05)
-    raise TimeoutError(f"the node did not take up a change in {SNAPSHOT_SECONDS:.0f} s")

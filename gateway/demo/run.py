@@ -37,16 +37,16 @@ class NotAsExpected(Exception):
     """A call of the demonstration ended in another way than it should."""
 
 
-def run_demo(*, once: bool, json_output: bool, folder: Path | None = None, port: int | None = None) -> int:
+def demo(*, once: bool, as_json: bool, folder: Path | None = None, port: int | None = None) -> int:
     """Run the demonstration and return the exit code.
 
     With `once` it ends after its calls and leaves nothing behind; without, it stays up until it is interrupted, and
-    its folder (`data/demo`) stays. With `json_output` standard output gets one JSON object and nothing else.
+    its folder (`data/demo`) stays. With `as_json` standard output gets one JSON object and nothing else.
     """
-    say = _say_to_people if not json_output else _say_aside
+    say = _say_to_people if not as_json else _say_aside
     try:
         with _interruptible(), _folder(folder, once=once) as place:
-            _run(place, _port(port, once=once), say, once=once, json_output=json_output)
+            _run(place, _port(port, once=once), say, once=once, as_json=as_json)
     except Interrupted:
         say(["", "Đã dừng. | Stopped."])
         return 1 if once else 0
@@ -56,7 +56,7 @@ def run_demo(*, once: bool, json_output: bool, folder: Path | None = None, port:
     return 0
 
 
-def _run(folder: Path, port: int, say: Say, *, once: bool, json_output: bool) -> None:
+def _run(folder: Path, port: int, say: Say, *, once: bool, as_json: bool) -> None:
     say(["Khởi động ba CSDL quốc gia giả lập và một nút cấp tỉnh ..."])
     say(["Starting three sandbox national databases and a province's node ..."])
     with open_province(folder, port) as province:
@@ -66,7 +66,7 @@ def _run(folder: Path, port: int, say: Say, *, once: bool, json_output: bool) ->
             raise NotAsExpected("; ".join(wrong))
         records, by_outcome = result["evidence"]["records"], result["exchanges"]["by_outcome"]
         say(account.figures(result["connectivity"], by_outcome, records))
-        if json_output:
+        if as_json:
             sys.stdout.write(json.dumps(_published(result), ensure_ascii=False) + "\n")
             sys.stdout.flush()
         if not once:
@@ -99,9 +99,9 @@ def _result(province: Province) -> dict[str, Any]:  # Any: JSON of the node
     """Return the demonstration's figures, all of them from the node's own API."""
     admin = province.admin
     usage = admin.get("usage", group_by="outcome")
-    by_outcome = {row["outcome"]: row["count"] for row in usage["items"]}
+    by_outcome = {row["group"]["outcome"]: row["count"] for row in usage["items"]}
     return {
-        "exchanges": {"total": sum(by_outcome.values()), "by_outcome": by_outcome},
+        "exchanges": {"total": usage["total"], "by_outcome": by_outcome},
         "connectivity": admin.get("connectivity", unit=PROVINCE),
         "evidence": {"records": admin.get("evidence", limit="1")["total"]},
         "addresses": _addresses(province),

@@ -11,7 +11,8 @@ import httpx2
 from gateway.demo.processes import Child
 
 MODULE = "deploy.sandbox"
-DATABASES = ("dkdn", "bhxh", "dmdc")
+DATABASES = {"dkdn": "DEMO.G91", "bhxh": "DEMO.G92", "dmdc": "DEMO.G93"}
+"""The databases, with the organisation that each belongs to."""
 SECONDS = 10.0
 
 
@@ -20,13 +21,14 @@ class Sandbox:
 
     def __init__(self, database: str, folder: Path) -> None:
         self.database = database
-        self.secret_file = folder / f"{database}.secret"
+        self.secret_file = folder / DATABASES[database] / database
         self.address = ""
         self.base = ""
         self.examples: dict[str, str] = {}
         self._log = folder / f"{database}.log"
         self._port = 0
         self._child: Child | None = None
+        self.secret_file.parent.mkdir()
         self.secret_file.touch(0o600)
         self.secret_file.write_text(_secret_for(database), "utf-8")
 
@@ -42,6 +44,12 @@ class Sandbox:
         ready: dict[str, Any] = self._child.hear()
         self.address, self.base, self.examples = ready["address"], ready["base"], ready["examples"]
         self._port = int(self.address.rpartition(":")[2])
+
+    def binding(self) -> str:
+        """Say to the node where the secret is and where it may go: a table of its file of secrets."""
+        host = self.address.partition("://")[2]
+        owner = DATABASES[self.database]
+        return f'["{owner}".{self.database}]\nfile = "{self.database}"\nhosts = ["{host}"]\n'
 
     def spoil(self, mode: str, times: int = 1) -> None:
         """Make the next answers go wrong."""
