@@ -190,3 +190,8 @@ def handed_on(settings: Settings) -> dict[str, Any]:  # Any: JSON
 def child_environment(**more: str) -> dict[str, str]:
     """Return the environment for a process of our own: this one's, without our settings, and `more`."""
     return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)} | more
+
+
+def secret_variables() -> dict[str, str]:
+    """Return the environment's variables that may hold organisations' secrets (`SECRET_…`)."""
+    return {name: value for name, value in os.environ.items() if name.startswith("SECRET_")}

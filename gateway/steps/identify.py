@@ -1,10 +1,10 @@
 """Step 1: who is calling. A token is verified once and remembered by its digest."""
 
-import ipaddress
 from collections.abc import Callable
 from hashlib import sha256
 from typing import Protocol
 
+from auth.clients import may_come_from
 from auth.errors import TokenExpired, TokenForeign, TokenForged, TokenMalformed
 from auth.tokens import Claims
 from gateway.exchange import Reason, Refusal, Request
@@ -14,19 +14,28 @@ from gateway.views import ClientView, Snapshot
 class Verifier(Protocol):
     """Checks a token's form, signature, issuer and audience."""
 
-    def __call__(self, token: str, now: float) -> Claims: ...
+    def __call__(self, token: str, *, now: float) -> Claims: ...
+
+
+class Keys(Protocol):
+    """Says which of the node's keys still count."""
+
+    def is_living(self, kid: str, now: float) -> bool: ...
 
 
 class Identify:
     """Finds the client of a request by its access token.
 
     A genuine token that has expired still tells who calls: `find` returns it, `admit` refuses it. The cache maps
-    SHA-256 of the whole token to its claims; expiry, the client's state and its `not_before` are read on each hit,
-    so that revocation never depends on eviction.
+    SHA-256 of the whole token to its claims; expiry, the key, the client's state and its `not_before` are read on
+    each hit, so that revocation never depends on eviction.
     """
 
-    def __init__(self, verify: Verifier, *, now: Callable[[], float], remembered: int = 100_000) -> None:
+    def __init__(
+        self, verify: Verifier, keys: Keys, *, now: Callable[[], float], remembered: int = 100_000
+    ) -> None:
         self._verify = verify
+        self._keys = keys
         self._now = now
         self._remembered = remembered
         self._claims: dict[bytes, Claims] = {}
@@ -48,7 +57,7 @@ class Identify:
 
     def _verify_new(self, token: bytes) -> Claims:
         try:
-            return self._verify(token.decode("ascii"), self._now())
+            return self._verify(token.decode("ascii"), now=self._now())
         except TokenExpired as error:
             return error.claims
         except (TokenMalformed, UnicodeDecodeError):
@@ -60,13 +69,16 @@ class Identify:
 
     def admit(self, client: ClientView, claims: Claims, address: str, snapshot: Snapshot) -> None:
         """Refuse a client that may not call now: expired, revoked, disabled, from elsewhere, not a system's."""
-        if claims.expires_at <= self._now():
+        now = self._now()
+        if claims.expires_at <= now:
             raise Refusal(Reason.TOKEN_EXPIRED)
         if not client.active:
             raise Refusal(Reason.CLIENT_DISABLED)
         if claims.issued_at < client.not_before or claims.environment != client.environment:
             raise Refusal(Reason.TOKEN_REVOKED)
-        if client.networks and not within(address, client):
+        if not self._keys.is_living(claims.kid, now):
+            raise Refusal(Reason.TOKEN_REVOKED)
+        if not may_come_from(client, address):
             raise Refusal(Reason.CLIENT_NETWORK)
         if client.system is None:
             raise Refusal(Reason.SCOPE_MISSING)
@@ -84,12 +96,3 @@ def bearer(request: Request) -> bytes:
     if len(values) > 1 or scheme.lower() != b"bearer" or not token.strip():
         raise Refusal(Reason.TOKEN_MALFORMED)
     return token.strip()
-
-
-def within(address: str, client: ClientView) -> bool:
-    """Say whether an address is in one of the client's networks."""
-    try:
-        it = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return any(it in network for network in client.networks)

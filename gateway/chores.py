@@ -1,0 +1,34 @@
+"""What a worker does beside requests: look for new revisions, refresh quotas, say what it runs, seal tallies."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from connectors.contract import Logger
+from registry.errors import RegistryError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chore:
+    """Something to do every so often; `name` stands in the log when it fails."""
+
+    name: str
+    seconds: float
+    work: Callable[[], Awaitable[object]]
+
+
+async def repeat(chore: Chore, log: Logger) -> None:
+    """Do a chore for ever. A database that is away is logged once, and again when it is back."""
+    failing = False
+    while True:
+        await asyncio.sleep(chore.seconds)
+        try:
+            await chore.work()
+        except RegistryError as error:
+            if not failing:
+                log.warning("chore.failed", chore=chore.name, error=str(error))
+            failing = True
+        else:
+            if failing:
+                log.info("chore.recovered", chore=chore.name)
+            failing = False
