@@ -1,0 +1,44 @@
+"""How objects are named in addresses.
+
+A label is an id or a code. Needs, versions and grants have codes of two segments (`H26.12:mot-cua/CSDL-DC`),
+all others of one. So that `/versions/{label}/history` and a version called `history` can't be confused, a
+label of two-segment kinds is either a UUID, or two segments of which the first is not a UUID.
+"""
+
+from typing import ClassVar
+
+from starlette.convertors import Convertor, register_url_convertor
+
+from registry.entities import Kind
+
+TWO_SEGMENTS = frozenset({Kind.NEED, Kind.VERSION, Kind.GRANT})
+_UUID = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+
+
+class LabelConvertor(Convertor[str]):
+    """A label of one segment, or an id."""
+
+    regex: ClassVar[str] = "[^/]+"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+class PairConvertor(LabelConvertor):
+    """A label of two segments, or an id."""
+
+    regex: ClassVar[str] = f"{_UUID}|(?!{_UUID}/)[^/]+/[^/]+"
+
+
+def register_convertors() -> None:
+    """Make `{label:one}` and `{label:pair}` known to the router; doing it twice changes nothing."""
+    register_url_convertor("one", LabelConvertor())
+    register_url_convertor("pair", PairConvertor())
+
+
+def label_path(kind: Kind) -> str:
+    """Return the path template of one object of `kind`."""
+    return f"/admin/v1/{kind.value}/{{label:{'pair' if kind in TWO_SEGMENTS else 'one'}}}"

@@ -1,0 +1,153 @@
+"""What callers of the admin API are told when something goes wrong: each error as its problem."""
+
+from collections.abc import Mapping
+
+from fastapi import Request, Response
+from starlette.exceptions import HTTPException
+
+from auth.errors import AuthError
+from connectors.errors import ConnectorError
+from gateway.api.answers import Json, etag, render_object
+from gateway.api.errors import (
+    AdminError,
+    BodyTooLarge,
+    Forbidden,
+    MediaTypeWrong,
+    PlanStale,
+    PreconditionBroken,
+    PreconditionMissing,
+    QueryWrong,
+    Stale,
+    TokenWrong,
+)
+from gateway.exchange import Reason
+from gateway.problems import Problem, notice, problem_for, problem_of, render
+from gateway.texts import choose
+from registry.errors import Flaw, RegistryError
+
+ERRORS: tuple[type[Exception], ...] = (
+    AdminError,
+    RegistryError,
+    AuthError,
+    ConnectorError,
+    HTTPException,
+    Exception,
+)
+"""The roots of what routes raise; the application hands each to `refuse`."""
+
+WHY: Mapping[str, tuple[str, str]] = {
+    "role": ("vai trò này không làm việc đó", "this role does not do that"),
+    "no-role": (
+        "ứng dụng này không có vai trò quản trị",
+        "this client has no role on the admin API; it is for the data plane",
+    ),
+    "organisation": (
+        "đối tượng thuộc cơ quan khác",
+        "the object belongs to another organisation",
+    ),
+    "own-request": (
+        "không ai được duyệt yêu cầu do chính mình gửi",
+        "nobody decides on a grant that they requested themselves",
+    ),
+    "no-delegation": (
+        "bên cung cấp chưa ủy quyền cho quản trị nút quyết định thay",
+        "the provider has recorded no delegation that lets the node decide for it",
+    ),
+    "name-your-system": (
+        "hãy nêu hệ thống của cơ quan mình trong «consumer» hoặc «provider»",
+        "name a system of your own organisation as `consumer` or `provider`",
+    ),
+}
+"""Why something is not allowed, in Vietnamese and English."""
+
+
+async def refuse(request: Request, error: Exception) -> Response:
+    """Answer an error as its problem."""
+    language = request.headers.get("accept-language", "")
+    problem = problem_from(error, request, language)
+    status, headers, body = render(problem)
+    return Response(
+        body, status, {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
+    )
+
+
+def problem_from(error: Exception, request: Request, language: str) -> Problem:
+    """Return the problem that an error is told as."""
+    match error:
+        case HTTPException():
+            return _unknown_address(error, request, language)
+        case QueryWrong():
+            flaws = [_flaw(flaw, "parameter") for flaw in error.flaws]
+            return problem_of(error, extra={"errors": flaws}, language=language)
+        case AdminError():
+            return _ours(error, language)
+        case _:
+            return problem_of(error, language=language)
+
+
+def _ours(error: AdminError, language: str) -> Problem:
+    match error:
+        case TokenWrong():
+            return problem_for(error.reason, language=language)
+        case Forbidden():
+            return _forbidden(error, language)
+        case Stale():
+            return _stale(error, language)
+        case PlanStale():
+            return notice("version-stale", extra={"labels": list(error.labels)}, language=language)
+        case BodyTooLarge():
+            return _too_large(error, language)
+        case MediaTypeWrong():
+            return notice("media-type", details={"expected": ", ".join(error.accepted)}, language=language)
+        case PreconditionMissing() | PreconditionBroken():
+            return notice("precondition-required", language=language)
+        case _:
+            return notice("not-ready", language=language)
+
+
+def _too_large(error: BodyTooLarge, language: str) -> Problem:
+    problem = problem_for(Reason.BODY_TOO_LARGE, details={"limit": error.limit}, language=language)
+    # The rest of the body is not read, so the connection can't be used again.
+    problem.headers.append((b"connection", b"close"))
+    return problem
+
+
+def _flaw(flaw: Flaw, place: str) -> Json:
+    return {place: flaw.pointer.removeprefix("/"), "code": flaw.code, "message": flaw.message}
+
+
+def _forbidden(error: Forbidden, language: str) -> Problem:
+    problem = notice("forbidden", language=language, extra={"action": error.action, "why": error.why})
+    for code, why in zip(("vi", "en"), WHY.get(error.why, (error.why, error.why)), strict=True):
+        told = problem.body["messages"][code]
+        told["detail"] = f"{told['detail'].removesuffix('.')}: {why}."
+    problem.body["detail"] = problem.body["messages"][choose(language)]["detail"]
+    return problem
+
+
+def _stale(error: Stale, language: str) -> Problem:
+    current = render_object(error.current)
+    problem = notice(
+        "version-stale",
+        details={"current": error.current.version, "given": error.given},
+        extra={"current": current, "difference": list(error.difference)},
+        language=language,
+    )
+    problem.headers.append((b"etag", etag(error.current.version).encode()))
+    return problem
+
+
+def _unknown_address(error: HTTPException, request: Request, language: str) -> Problem:
+    if error.status_code == 405:  # noqa: PLR2004  (Method Not Allowed)
+        return notice("method-unsupported", details={"allow": allowed_methods(request)}, language=language)
+    return notice("not-found", language=language)
+
+
+def allowed_methods(request: Request) -> str:
+    """Return the methods of an address: several routes share it, each with its own method."""
+    methods: set[str] = set()
+    for route in request.app.router.routes:
+        pattern = getattr(route, "path_regex", None)
+        if pattern is not None and pattern.match(request.url.path):
+            methods |= getattr(route, "methods", None) or set()
+    return ", ".join(sorted(methods))

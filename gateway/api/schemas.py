@@ -1,0 +1,294 @@
+"""The schemas of answers that are no entities, written by hand; `describe` makes those of the entities."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from registry.entities import ENTITIES, SPECS, Kind
+from registry.register import STEPS
+
+Schema = dict[str, Any]  # Any: a JSON Schema
+
+TEXT: Schema = {"type": "string"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+MOMENT: Schema = {"type": "string", "format": "date-time"}
+MAYBE_TEXT: Schema = {"type": ["string", "null"]}
+ANYTHING: Schema = {"type": "object"}
+
+
+def kept_name(kind: Kind) -> str:
+    """Name the schema of an object as the API shows it."""
+    return f"Kept{ENTITIES[kind].__name__}"
+
+
+def page_name(kind: Kind) -> str:
+    """Name the schema of a page of objects."""
+    return f"{ENTITIES[kind].__name__}Page"
+
+
+def spec_name(kind: Kind) -> str:
+    """Name the schema of what a person may write."""
+    name = SPECS[kind].__name__
+    return name if name.endswith("Spec") else f"{name}Spec"
+
+
+def step_name(kind: Kind, step: str) -> str:
+    """Name the schema of a step's parameters."""
+    return STEPS[kind][step].__name__
+
+
+def record(properties: Mapping[str, Schema], *, optional: tuple[str, ...] = ()) -> Schema:
+    """Write the schema of an object whose members are all there, but for the optional ones."""
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "properties": dict(properties), "required": required}
+
+
+def items(schema: Schema) -> Schema:
+    """Write the schema of a list."""
+    return {"type": "array", "items": schema}
+
+
+def ref(name: str) -> Schema:
+    """Refer to a schema of the description."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+DIFFERENCE = record({"pointer": TEXT, "before": {}, "after": {}})
+FLAW = record(
+    {
+        "pointer": {"type": "string", "description": "A JSON pointer into the body."},
+        "parameter": {"type": "string", "description": "A parameter of the query."},
+        "code": TEXT,
+        "message": TEXT,
+        "messages": ANYTHING,
+    },
+    optional=("pointer", "parameter", "messages"),
+)
+STEP = record(
+    {
+        "step": {"enum": ["dns", "tcp", "tls", "credentials", "contract"]},
+        "ok": {"type": ["boolean", "null"]},
+        "detail": TEXT,
+        "milliseconds": {"type": ["number", "null"]},
+    }
+)
+ENDPOINT = record(
+    {
+        "environment": {"enum": ["production", "sandbox"]},
+        "connector": TEXT,
+        "ok": {"type": "boolean"},
+        "steps": items(STEP),
+    }
+)
+CHANGE = record(
+    {
+        "action": TEXT,
+        "kind": TEXT,
+        "id": TEXT,
+        "label": TEXT,
+        "version": COUNT,
+        "diff": items(DIFFERENCE),
+    }
+)
+REVISION = record(
+    {
+        "number": COUNT,
+        "at": MOMENT,
+        "author": TEXT,
+        "author_name": TEXT,
+        "via": {"enum": ["api", "local"]},
+        "changes": items(CHANGE),
+    }
+)
+
+
+NUMBER: Schema = {"type": ["number", "null"]}
+PLANNED = record(
+    {
+        "kind": TEXT,
+        "label": TEXT,
+        "pointer": TEXT,
+        "change": {"enum": ["create", "replace", "steps", "unchanged"]},
+        "id": MAYBE_TEXT,
+        "expected_version": {"type": ["integer", "null"]},
+        "steps": items(TEXT),
+        "waiting": items(TEXT),
+        "diff": items(DIFFERENCE),
+    }
+)
+DAY: Schema = {"type": "string", "format": "date"}
+SHARE: Mapping[str, Schema] = {
+    "needed": COUNT,
+    "connected": COUNT,
+    "share_percent": NUMBER,
+    "over_half": {"type": ["boolean", "null"]},
+}
+BY_MODE = record(
+    {
+        "mode": TEXT,
+        "counted": {"type": "boolean"},
+        "systems": COUNT,
+        "connections": COUNT,
+        "declared": COUNT,
+    }
+)
+DENOMINATOR_CHANGE = record({"day": DAY, "action": TEXT, "label": TEXT, "author": TEXT, "reason": TEXT})
+USAGE_SUM = record(
+    {
+        "group": ANYTHING,
+        "count": COUNT,
+        "request_bytes": COUNT,
+        "reply_bytes": COUNT,
+        "latency_ms": record({"p50": NUMBER, "p95": NUMBER, "p99": NUMBER}),
+    }
+)
+SUMMARY = record(
+    {
+        "at": {"type": "integer", "description": "Microseconds since 1970."},
+        "exchange": TEXT,
+        "environment": TEXT,
+        "client": TEXT,
+        "consumer": TEXT,
+        "provider": TEXT,
+        "service": TEXT,
+        "version": TEXT,
+        "operation": TEXT,
+        "outcome": TEXT,
+        "reason": TEXT,
+        "status": COUNT,
+        "delivered": TEXT,
+        "total_us": COUNT,
+    }
+)
+CHAINED = record({"node": TEXT, "slot": COUNT, "batch": COUNT, "position": COUNT})
+OPERATION = record(
+    {"name": TEXT, "method": TEXT, "path": TEXT, "title_vi": TEXT, "title_en": TEXT, "effect": TEXT}
+)
+TOLD = record({"title": TEXT, "detail": TEXT})
+
+PROBLEM: Schema = record(
+    {
+        "type": {"type": "string", "description": "`/problems/<code>`, an address on this node."},
+        "title": TEXT,
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "detail": TEXT,
+        "instance": MAYBE_TEXT,
+        "code": {"type": "string", "description": "Stable; programs go by this."},
+        "turn": {"enum": ["consumer", "province", "hub", "provider"]},
+        "retry": record({"helps": {"type": "boolean"}, "after_seconds": {"type": ["integer", "null"]}}),
+        "sent": {"type": "boolean"},
+        "messages": record({"vi": TOLD, "en": TOLD}),
+        "errors": items(FLAW),
+        "difference": items(DIFFERENCE),
+        "current": ANYTHING,
+    },
+    optional=("errors", "difference", "current"),
+)
+
+CONNECTOR = record(
+    {"kind": TEXT, "version": TEXT, "capabilities": ANYTHING, "settings": ANYTHING, "broken": TEXT},
+    optional=("version", "capabilities", "settings", "broken"),
+)
+
+SCHEMAS: Mapping[str, Schema] = {
+    "Plan": record(
+        {
+            "applied": {"type": "boolean"},
+            "revision": COUNT,
+            "versions": {"type": "object", "additionalProperties": {"type": ["integer", "null"]}},
+            "items": items(PLANNED),
+            "total": record({"create": COUNT, "replace": COUNT, "steps": COUNT, "unchanged": COUNT}),
+        }
+    ),
+    "ImportedInventory": record(
+        {
+            "applied": {"type": "boolean"},
+            "revision": COUNT,
+            "accepted": COUNT,
+            "refused": items(record({"sheet": TEXT, "row": COUNT, "errors": items(FLAW)})),
+            "plan": ANYTHING,
+        }
+    ),
+    "Connectivity": record(
+        {
+            "unit": MAYBE_TEXT,
+            "unit_id": MAYBE_TEXT,
+            "database": MAYBE_TEXT,
+            "mode": MAYBE_TEXT,
+            "nation": TEXT,
+            "day": DAY,
+            "first_day": DAY,
+            "window_days": COUNT,
+            "revision": COUNT,
+            "rule": ANYTHING,
+            **SHARE,
+            "fully_connected": COUNT,
+            "connections": COUNT,
+            "tiers": {"type": "object", "additionalProperties": COUNT},
+            "by_database": items(record({"database": TEXT, "id": TEXT, **SHARE})),
+            "by_mode": items(BY_MODE),
+            "changes": items(DENOMINATOR_CHANGE),
+            "changes_total": COUNT,
+            "series": items(record({"day": DAY, **SHARE, "revision": COUNT})),
+        }
+    ),
+    "Usage": record(
+        {
+            "items": items(USAGE_SUM),
+            "total": COUNT,
+            "labels": {"type": "object", "additionalProperties": TEXT},
+        }
+    ),
+    "RebuiltUsage": record({"records": COUNT, "corrected": COUNT}),
+    "EvidencePage": record({"items": items(SUMMARY), "next": MAYBE_TEXT, "total": COUNT}),
+    "ExchangeEvidence": record(
+        {
+            "exchange": TEXT,
+            "records": items(
+                record({"record": ANYTHING, "canonical": TEXT, "chain": CHAINED, "salt": MAYBE_TEXT})
+            ),
+        }
+    ),
+    "CatalogueEntry": record(
+        {
+            "id": TEXT,
+            "name": TEXT,
+            "title_vi": TEXT,
+            "title_en": MAYBE_TEXT,
+            "default_version": MAYBE_TEXT,
+            "versions": items(
+                record(
+                    {
+                        "version": TEXT,
+                        "status": TEXT,
+                        "environments": items(TEXT),
+                        "operations": items(OPERATION),
+                    }
+                )
+            ),
+        }
+    ),
+    "RevisionPage": record({"items": items(REVISION), "next": {"type": ["integer", "null"]}}),
+    "Whoami": record({"client": TEXT, "name": TEXT, "role": TEXT, "organisation": MAYBE_TEXT, "node": TEXT}),
+    "Quarantine": record(
+        {
+            "revision": COUNT,
+            "items": items(record({"kind": TEXT, "id": TEXT, "label": TEXT, "reason": TEXT})),
+            "total": COUNT,
+        }
+    ),
+    "Snapshot": record(
+        {
+            "revision": COUNT,
+            "workers": items(record({"worker": TEXT, "revision": COUNT, "age_seconds": {"type": "number"}})),
+        }
+    ),
+    "ConnectorList": record(
+        {
+            "items": items(CONNECTOR),
+            "total": COUNT,
+        }
+    ),
+    "CheckedVersion": record({"version": TEXT, "label": TEXT, "endpoints": items(ENDPOINT)}),
+    "RotatedKeys": record({"kid": TEXT, "active_from": MOMENT, "jwks": ANYTHING}),
+}
+"""Name -> schema of an answer."""

@@ -1,0 +1,99 @@
+"""All commands in one table: name, where it is, and what it does. Nothing of them is imported to list them."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from cyclopts import App
+
+
+class Row(NamedTuple):
+    """One command: its words, the function that does it, and its help in one line."""
+
+    words: str
+    target: str
+    help: str
+
+
+GROUPS: dict[str, str] = {
+    "import": "Take over what is kept elsewhere.",
+    "client": "Credentials by which systems and administrators get tokens.",
+    "evidence": "What is recorded of exchanges.",
+    "usage": "Counts derived from evidence.",
+    "keys": "The keys that sign access tokens.",
+    "database": "The node's databases.",
+}
+
+COMMANDS: tuple[Row, ...] = (
+    Row("serve", "gateway.commands.serve:serve", "Run a node until it is told to stop."),
+    Row(
+        "demo",
+        "gateway.commands.serve:demo",
+        "Run an invented province with real traffic and honest figures.",
+    ),
+    Row("check", "gateway.commands.check:check", "Check that a node could run here, line by line."),
+    Row("apply", "gateway.commands.registry:apply", "Bring the registry to what YAML files say."),
+    Row("diff", "gateway.commands.registry:diff", "Show what `apply` would change."),
+    Row("export", "gateway.commands.registry:export", "Print the registry as YAML that applies to nothing."),
+    Row(
+        "import inventory",
+        "gateway.commands.registry:inventory",
+        "Take over systems and needs from a CSV or XLSX file.",
+    ),
+    Row("client create", "gateway.commands.client:create", "Add a client; its secret is shown once."),
+    Row("client rotate", "gateway.commands.client:rotate", "Give a client a new secret."),
+    Row("client disable", "gateway.commands.client:disable", "Stop a client, with every token that it has."),
+    Row("client list", "gateway.commands.client:search", "List the clients."),
+    Row("call", "gateway.commands.call:call", "Get a token, call a service, explain what came of it."),
+    Row("connectors", "gateway.commands.figures:connectors", "List the installed connectors."),
+    Row(
+        "connectivity",
+        "gateway.commands.figures:connectivity",
+        "Print the connectivity figure with its rule.",
+    ),
+    Row(
+        "evidence list",
+        "gateway.commands.figures:evidence_list",
+        "List recorded exchanges, the newest first.",
+    ),
+    Row(
+        "evidence show",
+        "gateway.commands.figures:evidence_show",
+        "Show all that is recorded of one exchange.",
+    ),
+    Row("usage rebuild", "gateway.commands.figures:usage_rebuild", "Recompute usage from the evidence."),
+    Row("keys rotate", "gateway.commands.figures:keys_rotate", "Make a new signing key."),
+    Row(
+        "database upgrade",
+        "gateway.commands.database:upgrade",
+        "Bring the databases to this program's schema.",
+    ),
+    Row(
+        "database check",
+        "gateway.commands.database:check",
+        "Check that the databases have this program's schema.",
+    ),
+)
+
+
+def make_app(rows: Iterable[Row] = COMMANDS) -> App:
+    """Return the application with every command."""
+    app = App(
+        name="lgsp",
+        help="A data-sharing platform in two roles: a province's or ministry's node (LGSP) and the hub (NGSP).",
+        version=_version,
+        version_flags=["--version"],
+    )
+    groups = {name: App(name=name, help=text, version_flags=[]) for name, text in GROUPS.items()}
+    for group in groups.values():
+        app.command(group)
+    for row in rows:
+        first, _, rest = row.words.partition(" ")
+        parent, name = (groups[first], rest) if rest else (app, first)
+        parent.command(row.target, name=name, help=row.help)
+    return app
+
+
+def _version() -> str:
+    from importlib.metadata import version  # noqa: PLC0415  (only for --version)
+
+    return version("lgsp")
