@@ -25,7 +25,7 @@ class Deadlines:
         """Return a context manager that raises TimeoutError from what is awaited inside it after `when`."""
         return Until(self, when)
 
-    def call_at(self, when: float, action: Callable[[], None]) -> "Alarm":
+    def call_at(self, when: float, action: Callable[[], object]) -> "Alarm":
         """Call `action` after `when`, unless the alarm is cancelled."""
         alarm = Alarm(self, when, action)
         self.add(alarm)
@@ -75,7 +75,7 @@ class Alarm(Entry):
 
     __slots__ = ("_action", "_deadlines")
 
-    def __init__(self, deadlines: Deadlines, when: float, action: Callable[[], None]) -> None:
+    def __init__(self, deadlines: Deadlines, when: float, action: Callable[[], object]) -> None:
         self._deadlines = deadlines
         self._action = action
         self.slot = int(when / SLOT_SECONDS)
