@@ -51,7 +51,11 @@ class App:
         if scope["type"] != "http":
             return
         segment = scope["path"].partition("/")[2].partition("/")[0]
-        if segment not in RESERVED_SEGMENTS and not segment.startswith((".", "_")) and not self._is_admin(scope):
+        if (
+            segment not in RESERVED_SEGMENTS
+            and not segment.startswith((".", "_"))
+            and not self._is_admin(scope)
+        ):
             await self._data(scope, receive, send)
             return
         await self._reserved(segment, scope, receive, send)
@@ -86,5 +90,7 @@ async def not_here(scope: Scope, send: Send) -> None:
     async def read() -> bytes:
         return b""
 
-    request = Request(method=scope["method"], path="", query="", headers=scope["headers"], read=read, gone=bool)
+    request = Request(
+        method=scope["method"], path="", query="", headers=scope["headers"], read=read, gone=bool
+    )
     await answer(tell(Refusal(Reason.ROUTE_UNKNOWN), request, style="problem"), request, send)

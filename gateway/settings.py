@@ -113,6 +113,10 @@ class Settings(BaseModel):
     )
     log_format: Literal["json", "text"] = Field("json", description="JSON lines, or text for people.")
 
+    def database_address(self) -> str | None:
+        """Return the database's address, its password included; None for SQLite in the data folder."""
+        return None if self.database is None else self.database.get_secret_value()
+
 
 class ClientSettings(BaseModel):
     """What commands that speak to a node read from the environment, where an option does not say it."""
@@ -124,6 +128,10 @@ class ClientSettings(BaseModel):
     client_secret: SecretStr | None = Field(None, description="Its secret.")
     client_secret_file: Path | None = Field(None, description="File with its secret, instead of the secret.")
     language: Literal["vi", "en"] = Field("vi", description="Language of what commands say.")
+
+    def database_address(self) -> str | None:
+        """Return the database's address, its password included; None for SQLite in the data folder."""
+        return None if self.database is None else self.database.get_secret_value()
 
 
 class SettingsWrong(Exception):
@@ -183,8 +191,7 @@ def address_of(listen: str) -> tuple[str, int]:
 
 def handed_on(settings: Settings) -> dict[str, Any]:  # Any: JSON
     """Return the settings in JSON form for a worker process, the database's address included."""
-    database = settings.database.get_secret_value() if settings.database is not None else None
-    return settings.model_dump(mode="json") | {"database": database}
+    return settings.model_dump(mode="json") | {"database": settings.database_address()}
 
 
 def child_environment(**more: str) -> dict[str, str]:

@@ -182,11 +182,20 @@ class Recorder:
         """Count what failed before a client was known."""
         self._tally[reason.value] += 1
 
+    def turn_away_at_guard(self, reason: str) -> None:
+        """Count what the guard refused, by its reason."""
+        self._tally[reason] += 1
+
     async def flush_tally(self) -> None:
         """Seal the counts of the last minute, one record for each reason."""
         for reason, count in tuple(self._tally.items()):
             record = Record(
-                kind="tally", exchange=uuid7(), at=time_ns() // 1000, node=self._node, reason=reason, count=count
+                kind="tally",
+                exchange=uuid7(),
+                at=time_ns() // 1000,
+                node=self._node,
+                reason=reason,
+                count=count,
             )
             try:
                 await self._ledger.append(record)
