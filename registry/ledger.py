@@ -140,18 +140,17 @@ def closed_as_unknown(opened: Record, *, at: int) -> Record:
     )
 
 
-def ended_by_ledger(record: Record) -> Record:
-    """Return what a record becomes when it could not be made durable in time and is written later.
+def ended_by_ledger(final: Record) -> Record:
+    """Return what a final record becomes when it could not be made durable in time and is written later.
 
     Its caller was refused with 503 and never got the provider's answer, and so it says.
     """
-    if record.kind == "tally" or record.outcome == Outcome.NODE_FAILURE:
-        return record
+    if final.outcome == Outcome.NODE_FAILURE:
+        return final
     return replace(
-        record,
-        kind="final",
+        final,
         outcome=Outcome.NODE_FAILURE,
-        reason="ledger-lost" if record.sent else "ledger-unavailable",
+        reason="ledger-lost" if final.sent else "ledger-unavailable",
         delivered=Delivered.NO,
         status=503,
     )

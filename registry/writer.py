@@ -38,7 +38,7 @@ class Counters:
     batches: int = 0
     failures: int = 0
     lost: int = 0
-    """Records that could be written neither in time nor later."""
+    """Final records that could be written neither in time nor later."""
     commit_seconds: float = 0.0
     last_batch: int = 0
 
@@ -47,9 +47,10 @@ class LedgerWriter:
     """The writer of one chain: `evidence.Ledger`, made durable by group commit.
 
     After a failed commit `writable` is False, everybody who waits gets LedgerUnavailable, and the writer tries
-    again by itself every half second. A record whose `append` failed is not lost with it: it is written when the
-    database is back, as the failure that its caller saw (`ledger.ended_by_ledger`), so it is not to be appended
-    again.
+    again by itself every half second. A final record whose `append` failed is not lost with it: it is written
+    when the database is back, as the failure that its caller saw (`ledger.ended_by_ledger`), so it is not to be
+    appended again. An `open` or a `tally` whose `append` failed is dropped: its exchange still gets its final
+    record, and a tally can be told again.
     """
 
     def __init__(
@@ -94,8 +95,8 @@ class LedgerWriter:
         """Return when the record is durable, with its usage; a cancelled call's record is written all the same.
 
         Raises:
-            LedgerUnavailable: it is not durable now. It will be written later as a failure of the node; do not
-                append anything further for its exchange.
+            LedgerUnavailable: it is not durable now. A final record is written later, as a failure of the node:
+                do not append another one for its exchange.
         """
         future: asyncio.Future[None] = self._loop.create_future()
         self._put(record, salt, future)
@@ -232,10 +233,10 @@ class LedgerWriter:
         self.counters.failures += 1
         rows = self._take_all()
         self._refuse(rows, error)
-        kept = [_kept(row) for row in rows[: self._capacity]]
-        self.counters.lost += len(rows) if self._closing else len(rows) - len(kept)
-        if not self._closing:
-            self._queue.extendleft(reversed(kept))
+        finals = [row for row in rows if row.kind == "final"]
+        kept = [] if self._closing else [_kept(row) for row in finals[: self._capacity]]
+        self.counters.lost += len(finals) - len(kept)
+        self._queue.extendleft(reversed(kept))
 
     def _take(self, most: int) -> list[Row]:
         queue = self._queue

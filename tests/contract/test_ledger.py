@@ -19,6 +19,7 @@ from registry.ids import uuid7
 from registry.ledger import encode
 from registry.sql.database import Location, open_engine, writing
 from registry.sql.ledger import Evidence, EvidenceReader, UsageReader, open_ledger
+from registry.sql.ledger_sqlite import SQLiteBackend
 from registry.sql.ledger_tables import batches, opens, records, salts, usage
 from registry.usage import UsageKey, add, counted
 from registry.writer import LedgerWriter
@@ -524,6 +525,42 @@ async def test_a_file_moved_away_is_noticed_and_its_return_too(
     (found,) = await reader.get(late.exchange)
     assert (found.record.outcome, found.record.reason) == ("node_failure", "ledger-lost")
     await engine.dispose()
+
+
+async def test_an_exchange_that_could_not_be_opened_ends_once(
+    sqlite_location: Location, tmp_path: Path
+) -> None:
+    file = tmp_path / "ledger.db"
+    opened = an_open()
+    async with a_ledger(sqlite_location, tmp_path) as ledger:
+        file.rename(tmp_path / "away.db")
+        with pytest.raises(LedgerUnavailable):
+            await ledger.append(opened)
+        ledger.leave(replace(opened, kind="final", outcome=Outcome.NODE_FAILURE, reason="ledger-unavailable"))
+        (tmp_path / "away.db").rename(file)
+        await until_writable(ledger)
+
+    engine = open_engine(sqlite_location.ledger)
+    (found,) = await EvidenceReader(engine).get(opened.exchange)
+    assert (found.record.kind, found.record.reason) == ("final", "ledger-unavailable")
+    await engine.dispose()
+
+
+async def test_a_full_queue_refuses_at_once(sqlite_location: Location, tmp_path: Path) -> None:
+    backend = SQLiteBackend(tmp_path / "ledger.db", node=NODE, slot=0, data_dir=tmp_path)
+    ledger = LedgerWriter(backend, capacity=3)
+    await ledger.start()
+    (tmp_path / "ledger.db").rename(tmp_path / "away.db")
+
+    with pytest.raises(LedgerUnavailable):
+        await ledger.append(a_record())
+    ledger.leave(a_record())
+    ledger.leave(a_record())
+    with pytest.raises(LedgerUnavailable, match="too many"):
+        await ledger.append(a_record())
+
+    await ledger.close()
+    assert ledger.counters.lost == 3
 
 
 async def test_a_node_restored_from_a_backup_does_not_fork_its_chain(

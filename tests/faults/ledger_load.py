@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from registry.errors import LedgerUnavailable
-from registry.evidence import Outcome
+from registry.evidence import Outcome, Record
 from registry.sql.ledger import open_ledger
 from registry.writer import LedgerWriter
 from tests.records import CONSUMERS, a_record, an_open
@@ -31,14 +31,23 @@ async def call(ledger: LedgerWriter, number: int) -> None:
     record = a_record(at=time.time_ns() // 1000, consumer=CONSUMERS[number % 4], outcome=outcome)
     try:
         if number % 3 == 1:
-            await ledger.append(replace(an_open(), exchange=record.exchange, at=record.at), b"salt")
-            say("open", record.exchange)
-            await asyncio.sleep(0.002)
+            record = await open_record(ledger, record)
         await ledger.append(record, b"salt")
         say("final", record.exchange, record.outcome)
     except LedgerUnavailable:
         say("refused", record.exchange)
         await asyncio.sleep(0.01)
+
+
+async def open_record(ledger: LedgerWriter, record: Record) -> Record:
+    """Make the open record durable, and return the final one: a refusal when that failed."""
+    try:
+        await ledger.append(replace(an_open(), exchange=record.exchange, at=record.at), b"salt")
+    except LedgerUnavailable:
+        return replace(record, outcome=Outcome.NODE_FAILURE, reason="ledger-unavailable", sent=False)
+    say("open", record.exchange)
+    await asyncio.sleep(0.002)
+    return record
 
 
 async def main(url: str, data_dir: str) -> None:

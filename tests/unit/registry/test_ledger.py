@@ -182,10 +182,12 @@ def test_a_clock_moved_back_does_not_close_an_exchange_before_it_began() -> None
 
 def test_a_record_written_too_late_says_what_its_caller_saw() -> None:
     late = ended_by_ledger(a_record(sent=True))
-    never_sent = ended_by_ledger(an_open(sent=False))
+    never_sent = ended_by_ledger(a_record(outcome=Outcome.REFUSED, sent=False))
+    own = a_record(outcome=Outcome.NODE_FAILURE, reason="internal")
 
     assert (late.outcome, late.reason, late.delivered) == ("node_failure", "ledger-lost", "no")
-    assert (never_sent.kind, never_sent.reason) == ("final", "ledger-unavailable")
+    assert (never_sent.outcome, never_sent.reason) == ("node_failure", "ledger-unavailable")
+    assert ended_by_ledger(own) == own
 
 
 # --- trees ----------------------------------------------------------------------------------------------
