@@ -2,9 +2,10 @@
 
 from asyncio import AbstractEventLoop, TimerHandle, Transport
 from collections import Counter
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
@@ -104,11 +105,11 @@ class GuardedCycle(RequestResponseCycle):
     could be taken for the next request.
     """
 
-    async def send(self, message: ASGISendEvent) -> None:
+    def send(self, message: ASGISendEvent) -> Coroutine[Any, Any, None]:  # Any: what every coroutine has
         """Send an event of the answer."""
         if self.more_body and not self.response_started:
             self.keep_alive = False
-        await super().send(message)
+        return super().send(message)
 
 
 def _response(reason: str) -> bytes:

@@ -308,9 +308,10 @@ class GuardedProtocol(HttpToolsProtocol):
             self._start_asgi_task(cycle, self.app)
 
     def _expects_100(self, version: str) -> bool:
-        return version == "1.1" and any(
-            name == b"expect" and value.strip().lower() == b"100-continue" for name, value in self.headers
-        )
+        for name, value in self.headers:
+            if name == b"expect":
+                return version == "1.1" and value.strip().lower() == b"100-continue"
+        return False
 
     def _scope(self, method: str, version: str) -> HTTPScope:
         target = self.url if self.url.startswith(b"/") else origin_form(self.url)

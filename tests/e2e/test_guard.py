@@ -3,16 +3,23 @@
 import asyncio
 import json
 import socket
+import ssl
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
 import uvloop
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from gateway.guard import GuardLimits, guarded_protocol
 from gateway.limiter import parse_networks
@@ -90,6 +97,7 @@ class Node:
     port: int
     counted: Counted
     protocol: Any  # Any: the class that `guarded_protocol` made
+    server: uvicorn.Server
 
     def connect(self) -> "Caller":
         return Caller(socket.create_connection(("127.0.0.1", self.port), timeout=5))
@@ -140,13 +148,11 @@ class Caller:
         return self.connection.recv(65536) == b""
 
 
-def serve(limits: GuardLimits) -> Iterator[Node]:
+def serve(limits: GuardLimits, **more: Any) -> Iterator[Node]:  # Any: uvicorn's settings
     listening = socket.create_server(("127.0.0.1", 0))
     counted = Counted()
     protocol = guarded_protocol(limits, counted)
-    config = uvicorn.Config(
-        app, http=protocol, ws="none", lifespan="off", log_config=None, access_log=False, server_header=False
-    )
+    config = uvicorn.Config(app, http=protocol, ws="none", lifespan="off", log_config=None, **more)
     server = uvicorn.Server(config)
 
     def run() -> None:
@@ -158,7 +164,7 @@ def serve(limits: GuardLimits) -> Iterator[Node]:
     while not server.started:
         time.sleep(0.01)
     try:
-        yield Node(listening.getsockname()[1], counted, protocol)
+        yield Node(listening.getsockname()[1], counted, protocol, server)
     finally:
         server.should_exit = True
         thread.join()
@@ -688,3 +694,50 @@ def test_a_large_body_flows_through(node: Node) -> None:
 
         assert len(caller.told()["body"]) == len(body)
     assert not node.counted.reasons
+
+
+def test_a_server_that_stops_answers_what_it_has_taken() -> None:
+    for node in serve(LIMITS):
+        with node.connect() as busy, node.connect() as idle:
+            idle.send(GET)
+            assert idle.told()["path"] == "/echo"
+            busy.send(b"GET /slow HTTP/1.1\r\nHost: n\r\n\r\n")
+            time.sleep(0.05)
+            node.server.should_exit = True
+
+            assert busy.told()["path"] == "/slow"
+            assert busy.is_closed()
+            assert idle.is_closed()
+
+
+def test_the_guard_stands_behind_tls_too(tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    for node in serve(LIMITS, ssl_certfile=certificate, ssl_keyfile=key):
+        for data, status in ((GET, 200), (b"GET / HTTP/1.1\r\nHost: n\r\nX_Y: z\r\n\r\n", 400)):
+            plain = socket.create_connection(("127.0.0.1", node.port), timeout=5)
+            with Caller(trusting.wrap_socket(plain, server_hostname="localhost")) as caller:
+                caller.send(data)
+                assert caller.answer()[0] == status
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """Make a certificate for localhost that trusts itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    certificate, private = folder / "certificate.pem", folder / "key.pem"
+    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    private.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return certificate, private
