@@ -84,7 +84,10 @@ class Changed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """All that a figure is computed from. `granted` holds pairs for which a grant is approved and valid."""
+    """All that a figure is computed from; of `changes` the latest come first.
+
+    `granted` holds pairs for which a grant is approved and valid.
+    """
 
     bodies: Sequence[Body]
     systems: Sequence[System]
@@ -295,7 +298,7 @@ def _changes(
         if first <= change.day <= day
         and (unit is None or change.systems & systems or change.organisations & bodies)
     ]
-    return tuple(sorted(found, key=lambda change: (change.day, change.label, change.action), reverse=True))
+    return tuple(sorted(found, key=lambda change: change.day, reverse=True))
 
 
 # --- the rule in words ----------------------------------------------------------------------------------
