@@ -1,0 +1,67 @@
+"""What connectors are handed in tests: a real HTTP client, a real clock, secrets in memory, a log that is kept."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from connectors.contract import Call, ConnectorContext, HTTPClient
+from connectors.errors import SecretUnknown
+from connectors.message import Body, Headers, Message
+
+
+@dataclass
+class KeptLog:
+    """Keeps events with their fields."""
+
+    lines: list[str] = field(default_factory=list)
+
+    def info(self, event: str, **fields: object) -> None:
+        self.lines.append(f"{event} {fields}")
+
+    def warning(self, event: str, **fields: object) -> None:
+        self.lines.append(f"{event} {fields}")
+
+
+@dataclass
+class KnownSecrets:
+    """Secrets by name, allowed for loopback."""
+
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def get(self, name: str, *, host: str) -> str:
+        try:
+            value = self.values[name.removeprefix("secret:")]
+        except KeyError:
+            raise SecretUnknown(f"{name} is not bound") from None
+        if not host.startswith("127.0.0.1:"):
+            raise SecretUnknown(f"{name} is not bound for this host")
+        return value
+
+
+def a_context(
+    http: HTTPClient, *, secrets: Mapping[str, str] | None = None, log: KeptLog | None = None
+) -> ConnectorContext:
+    return ConnectorContext(http=http, clock=time, secrets=KnownSecrets(secrets or {}), log=log or KeptLog())
+
+
+def a_call(
+    *,
+    method: str = "GET",
+    path: str = "/tra-cuu",
+    query: str = "",
+    body: Body = b"",
+    media_type: str = "",
+    headers: Headers | None = None,
+    context: Mapping[str, str] | None = None,
+    seconds: float = 2.0,
+) -> Call:
+    return Call(
+        exchange="01890000-0000-7000-8000-000000000001",
+        operation="traCuu",
+        method=method,
+        path=path,
+        query=query,
+        message=Message(body, media_type, headers or []),
+        deadline=time.monotonic() + seconds,
+        context=context or {},
+    )
