@@ -42,7 +42,9 @@ def test_a_path_leads_to_its_operation(method: str, path: str, target: str) -> N
     assert ROUTES.find(method, path) == target
 
 
-@pytest.mark.parametrize("path", ["/unknown", "/Category", "/Category/", "/Category/a/b", "/chiTietDoanhNghiep/", "//"])
+@pytest.mark.parametrize(
+    "path", ["/unknown", "/Category", "/Category/", "/Category/a/b", "/chiTietDoanhNghiep/", "//"]
+)
 def test_a_path_that_no_operation_has_leads_nowhere(path: str) -> None:
     assert ROUTES.find("GET", path) == frozenset()
 

@@ -11,7 +11,10 @@ from registry.evidence import Outcome
 JSON: Headers = [(b"content-type", b"application/json")]
 DKDN = SuccessRule(
     success=(Condition(at="pointer:/Status", equals=("1",)),),
-    nothing_found=(Condition(at="pointer:/Message", starts_with=("Không tìm thấy",)), Condition(at="body", empty=True)),
+    nothing_found=(
+        Condition(at="pointer:/Message", starts_with=("Không tìm thấy",)),
+        Condition(at="body", empty=True),
+    ),
 )
 DMDC = SuccessRule(success=(Condition(at="pointer:/MSG", equals=("Done",)),))
 BHXH = SuccessRule(
@@ -30,21 +33,31 @@ HO_TICH = SuccessRule(
 @pytest.mark.parametrize(
     ("rule", "status", "body", "outcome"),
     [
-        pytest.param(DKDN, 200, b'{"Status":1,"Data":{}}', Outcome.SUCCESS, id="a number is compared as text"),
+        pytest.param(
+            DKDN, 200, b'{"Status":1,"Data":{}}', Outcome.SUCCESS, id="a number is compared as text"
+        ),
         pytest.param(DKDN, 200, b'{"Status":"1"}', Outcome.SUCCESS, id="text"),
-        pytest.param(DKDN, 200, b'{"Status":0,"Message":"x"}', Outcome.BUSINESS_FAILURE, id="failure inside 200"),
-        pytest.param(DKDN, 200, "{\"Status\":0,\"Message\":\"Không tìm thấy\"}".encode(), Outcome.SUCCESS, id="nothing found"),
+        pytest.param(
+            DKDN, 200, b'{"Status":0,"Message":"x"}', Outcome.BUSINESS_FAILURE, id="failure inside 200"
+        ),
+        pytest.param(
+            DKDN, 200, '{"Status":0,"Message":"Không tìm thấy"}'.encode(), Outcome.SUCCESS, id="nothing found"
+        ),
         pytest.param(DKDN, 200, b"", Outcome.SUCCESS, id="an empty body declared as nothing found"),
         pytest.param(DKDN, 200, b"<html>", Outcome.PROVIDER_FAILURE, id="rubbish instead of JSON"),
         pytest.param(DKDN, 404, b"<html>", Outcome.BUSINESS_FAILURE, id="a 404 that is not JSON"),
         pytest.param(DKDN, 500, b'{"Status":1}', Outcome.PROVIDER_FAILURE, id="a 500 whatever it says"),
         pytest.param(DMDC, 200, b'{"MSG":"Done","Count":1}', Outcome.SUCCESS, id="DMDC done"),
-        pytest.param(DMDC, 200, b'{"MSG":"Data not insert: Record 1"}', Outcome.BUSINESS_FAILURE, id="DMDC text error"),
+        pytest.param(
+            DMDC, 200, b'{"MSG":"Data not insert: Record 1"}', Outcome.BUSINESS_FAILURE, id="DMDC text error"
+        ),
         pytest.param(BHXH, 200, b'{"response":{"errorCode":"00"}}', Outcome.SUCCESS, id="BHXH"),
         pytest.param(BHXH, 200, b'{"response":{"errorCode":404}}', Outcome.SUCCESS, id="BHXH nothing found"),
         pytest.param(BHXH, 200, b"{}", Outcome.BUSINESS_FAILURE, id="BHXH without a code"),
         pytest.param(HO_TICH, 200, b'{"status":1}', Outcome.SUCCESS, id="civil status"),
-        pytest.param(HO_TICH, 200, b'{"status":0,"errorCode":"100"}', Outcome.BUSINESS_FAILURE, id="AUTHEN_ERROR"),
+        pytest.param(
+            HO_TICH, 200, b'{"status":0,"errorCode":"100"}', Outcome.BUSINESS_FAILURE, id="AUTHEN_ERROR"
+        ),
         pytest.param(HO_TICH, 200, b'{"status":0,"errorCode":"201"}', Outcome.SUCCESS, id="RECORD_NOT_FOUND"),
     ],
 )

@@ -45,16 +45,24 @@ def reason_of(*grants: GrantView, claimed: Claimed = Claimed(), operation: str =
         pytest.param(replace(GRANT, status="refused"), Reason.GRANT_REFUSED, id="refused"),
         pytest.param(replace(GRANT, status="suspended"), Reason.GRANT_SUSPENDED, id="suspended"),
         pytest.param(replace(GRANT, status="revoked"), Reason.GRANT_REVOKED, id="revoked"),
-        pytest.param(replace(GRANT, status="quarantined", broken=True), Reason.GRANT_QUARANTINED, id="broken"),
+        pytest.param(
+            replace(GRANT, status="quarantined", broken=True), Reason.GRANT_QUARANTINED, id="broken"
+        ),
         pytest.param(replace(GRANT, valid_until=NOON), Reason.GRANT_EXPIRED, id="just ended"),
         pytest.param(replace(GRANT, valid_from=NOON + 0.1), Reason.GRANT_NOT_YET_VALID, id="not begun"),
         pytest.param(replace(GRANT, operations=None), None, id="any operation"),
-        pytest.param(replace(GRANT, operations=frozenset({"other"})), Reason.OPERATION_NOT_GRANTED, id="operation"),
         pytest.param(
-            replace(GRANT, environments=frozenset({Environment.SANDBOX})), Reason.ENVIRONMENT_NOT_GRANTED, id="sandbox"
+            replace(GRANT, operations=frozenset({"other"})), Reason.OPERATION_NOT_GRANTED, id="operation"
+        ),
+        pytest.param(
+            replace(GRANT, environments=frozenset({Environment.SANDBOX})),
+            Reason.ENVIRONMENT_NOT_GRANTED,
+            id="sandbox",
         ),
         pytest.param(replace(GRANT, purposes=frozenset({"p"})), Reason.PURPOSE_MISSING, id="no purpose"),
-        pytest.param(replace(GRANT, purposes=frozenset({"p"}), default_purpose="p"), None, id="default purpose"),
+        pytest.param(
+            replace(GRANT, purposes=frozenset({"p"}), default_purpose="p"), None, id="default purpose"
+        ),
         pytest.param(replace(GRANT, procedure_required=True), Reason.PROCEDURE_MISSING, id="no procedure"),
     ],
 )
@@ -66,7 +74,11 @@ def test_a_grant_is_weighed(grant: GrantView, reason: Reason | None) -> None:
     ("grant", "claimed", "reason"),
     [
         (replace(GRANT, purposes=frozenset({"p"})), Claimed(purpose="q"), Reason.PURPOSE_NOT_ALLOWED),
-        (replace(GRANT, procedures=frozenset({"1.1"})), Claimed(procedure="1.2"), Reason.PROCEDURE_NOT_ALLOWED),
+        (
+            replace(GRANT, procedures=frozenset({"1.1"})),
+            Claimed(procedure="1.2"),
+            Reason.PROCEDURE_NOT_ALLOWED,
+        ),
         (replace(GRANT, procedures=frozenset({"1.1"})), Claimed(procedure="1.1"), None),
     ],
 )
