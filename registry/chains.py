@@ -1,6 +1,7 @@
 """A chain as its writer sees it: records as rows, sealed batches, and what a database must be able to do."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -11,6 +12,8 @@ from registry.ledger import Batch, cleaned, closed_as_unknown, decode, encode, l
 from registry.usage import Counted, UsageKey, add, counted
 
 MAX_BATCH = 1024
+
+log = logging.getLogger("lgsp.ledger")
 
 
 class ConnectionLost(LedgerUnavailable):
@@ -141,11 +144,20 @@ def row_of(record: Record, salt: bytes = b"") -> Row:
 
 def close_left_open(backend: Backend, chain: Chain, now: int) -> int:
     """Close every open record that nobody will close any more as `unknown`; return how many there were."""
-    bodies = backend.opened()
-    for start in range(0, len(bodies), MAX_BATCH):
-        rows = [row_of(closed_as_unknown(decode(body), at=now)) for body in bodies[start : start + MAX_BATCH]]
+    opened = [record for body in backend.opened() if (record := _readable(body)) is not None]
+    for start in range(0, len(opened), MAX_BATCH):
+        rows = [row_of(closed_as_unknown(record, at=now)) for record in opened[start : start + MAX_BATCH]]
         chain.opened.update(row.exchange for row in rows)
         sealed = chain.seal(rows, now)
         backend.commit(sealed)
         chain.advance(sealed)
-    return len(bodies)
+    return len(opened)
+
+
+def _readable(body: bytes) -> Record | None:
+    """Return an open record, None for one that somebody has spoilt: verifying will say so, a start goes on."""
+    try:
+        return decode(body)
+    except ValueError as error:
+        log.error("ledger.spoilt", extra={"reason": str(error)})
+        return None

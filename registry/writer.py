@@ -139,7 +139,8 @@ class LedgerWriter:
             self._dead = True
             self._refuse(self._take_all(), LedgerUnavailable("the ledger is closed"))
             self._backend.close()
-            self._tell(_resolve, [self._started, self._ended])
+            self._tell(_refuse, [self._started], LedgerUnavailable("the ledger's writer has stopped"))
+            self._tell(_resolve, [self._ended])
 
     def _begin(self) -> bool:
         try:

@@ -245,6 +245,23 @@ async def test_what_was_left_open_is_closed_at_the_next_start(
         assert len(await evidence.get(left.exchange)) == 2
 
 
+async def test_a_spoilt_open_record_does_not_keep_a_node_from_starting(
+    database_location: Location, tmp_path: Path, engine: AsyncEngine, evidence: EvidenceReader
+) -> None:
+    async with a_ledger(database_location, tmp_path) as ledger:
+        await append_all(ledger, [an_open(), left := an_open()])
+    async with writing(engine).begin() as connection:
+        spoilt = records.c.exchange != left.exchange
+        await connection.execute(update(records).where(spoilt).values(body=b"{}"))
+
+    async with a_ledger(database_location, tmp_path) as ledger:
+        await ledger.append(a_record())
+
+    assert len(await evidence.get(left.exchange)) == 2
+    with pytest.raises(ChainBroken):
+        await evidence.verify()
+
+
 async def test_what_was_left_open_in_a_slot_that_nobody_holds_is_closed_too(
     database_location: Location, tmp_path: Path, evidence: EvidenceReader
 ) -> None:
