@@ -111,4 +111,6 @@ def load(entries: Iterable[EntryPoint]) -> Catalogue:
 
 
 def _pointer(location: tuple[int | str, ...]) -> str:
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location) or "/"
+    """Return where a flaw is; pydantic says `[key]` for one in a key itself."""
+    parts = [str(part) for part in location if part != "[key]"]
+    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts) or "/"

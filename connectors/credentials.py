@@ -217,7 +217,7 @@ class ClientCredentials:
         self._asking = FixedHeaders(settings.headers, context)
         self._lock = asyncio.Lock()
         self._token: _Token | None = None
-        self._fetches = 0
+        self._ended = 0
         self._failure: ConnectorError | None = None
         self.names = fixed.names | {settings.token_header.encode()}
 
@@ -237,13 +237,13 @@ class ClientCredentials:
         return True
 
     async def _renewed(self, old: _Token | None, deadline: float) -> _Token:
-        fetches = self._fetches
+        ended = self._ended
         try:
             async with asyncio.timeout(deadline - self._context.clock.monotonic()):
                 async with self._lock:
                     if self._token is not None and self._token is not old:
                         return self._token
-                    if self._fetches != fetches and self._failure is not None:
+                    if self._ended != ended and self._failure is not None:
                         # Who waited while somebody else tried takes that answer, good or bad.
                         raise type(self._failure)(*self._failure.args)
                     return await self._fetch(deadline)
@@ -251,7 +251,6 @@ class ClientCredentials:
             raise NotSent("token-timeout") from None
 
     async def _fetch(self, deadline: float) -> _Token:
-        self._fetches += 1
         self._failure = None
         try:
             reply = await self._ask(deadline)
@@ -267,6 +266,8 @@ class ClientCredentials:
         except ConnectorError as error:
             self._failure = error
             raise
+        finally:
+            self._ended += 1
         return self._token
 
     async def _ask(self, deadline: float) -> HTTPReply:

@@ -181,7 +181,7 @@ class AiohttpTransport:
             try:
                 connection = await connector.connect(sending, [], timeout)
             except (ClientError, OSError, TimeoutError) as error:
-                raise _not_sent(error) from error
+                raise _not_sent(error, tls=sending.is_ssl()) from error
             protocol = connection.protocol
             # An idle connection on which something came unasked would give it to us as our answer.
             if sending.fresh or not (must_be_fresh or protocol is None or protocol.should_close):
@@ -461,17 +461,23 @@ def _request(
     return _Request(request.method, url, headers=framed, data=upload, loop=loop)
 
 
-def _not_sent(error: Exception) -> NotSent:
-    if isinstance(error, ClientConnectorDNSError):
-        return NotSent("dns")
-    if isinstance(error, ClientConnectorCertificateError | ClientConnectorSSLError | ssl.SSLError):
-        return NotSent("tls")
-    if isinstance(error, TimeoutError):
-        return NotSent("connect-timeout")
-    if isinstance(error, ClientOSError | OSError):
-        cause = getattr(error, "os_error", error)
-        return NotSent("refused" if isinstance(cause, ConnectionRefusedError) else "unreachable")
-    return NotSent("closed")
+def _not_sent(error: Exception, *, tls: bool) -> NotSent:
+    cause = getattr(error, "os_error", error)
+    match error:
+        case ClientConnectorDNSError():
+            return NotSent("dns")
+        case ClientConnectorCertificateError() | ClientConnectorSSLError() | ssl.SSLError():
+            return NotSent("tls")
+        case TimeoutError():
+            return NotSent("connect-timeout")
+        case OSError() if isinstance(cause, ConnectionRefusedError):
+            return NotSent("refused")
+        case OSError() if isinstance(cause, ConnectionError) and tls:
+            return NotSent("tls")  # ended in the middle of the handshake
+        case OSError():
+            return NotSent("unreachable")
+        case _:
+            return NotSent("closed")
 
 
 def _no_answer(error: BaseException, *, began: bool) -> ConnectorError | _ClosedBefore | None:

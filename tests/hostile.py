@@ -151,6 +151,11 @@ def resetting(*pieces: bytes) -> Script:
     return script
 
 
+async def deaf(talk: Conversation) -> None:
+    """Read a first byte and close: what a server without TLS does to one who wants it."""
+    await talk.reader.read(1)
+
+
 async def half_open(talk: Conversation) -> None:
     """Take the request and say nothing, with our side of the connection shut."""
     await talk.read_head()
