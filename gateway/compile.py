@@ -163,7 +163,10 @@ def version(stored: Stored, organisation: str, prepare: Prepare) -> VersionView:
             if live
         },
         modes={env.value: endpoint.through_hub for env, endpoint in it.endpoints.items()},
-        passes={env.value: {**endpoint.passes} for env, endpoint in it.endpoints.items()},
+        passes={
+            env.value: {str(what): name for what, name in endpoint.passes.items()}
+            for env, endpoint in it.endpoints.items()
+        },
         max_body_bytes=it.max_body_bytes,
         officer_at=it.officer_at,
         procedure_at=it.procedure_at,

@@ -123,15 +123,13 @@ class ClientSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    node_url: str = Field("http://127.0.0.1:8080", description="Base address of the node that commands speak to.")
+    node_url: str = Field(
+        "http://127.0.0.1:8080", description="Base address of the node that commands speak to."
+    )
     client_id: str | None = Field(None, description="Id of the client that commands sign in as.")
     client_secret: SecretStr | None = Field(None, description="Its secret.")
     client_secret_file: Path | None = Field(None, description="File with its secret, instead of the secret.")
     language: Literal["vi", "en"] = Field("vi", description="Language of what commands say.")
-
-    def database_address(self) -> str | None:
-        """Return the database's address, its password included; None for SQLite in the data folder."""
-        return None if self.database is None else self.database.get_secret_value()
 
 
 class SettingsWrong(Exception):

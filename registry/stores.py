@@ -99,7 +99,7 @@ class Registry(Protocol):
         """Return the object with this id or code, or None."""
         ...
 
-    async def search(  # noqa: PLR0913  (one search serves every noun)
+    async def search(
         self,
         kind: Kind,
         *,
@@ -131,7 +131,11 @@ class Registry(Protocol):
         ...
 
     async def revisions(
-        self, *, before: int | None = None, limit: int = 50, id: str | None = None
-    ) -> Sequence[Revision]:  # noqa: A002
+        self,
+        *,
+        before: int | None = None,
+        limit: int = 50,
+        id: str | None = None,  # noqa: A002
+    ) -> Sequence[Revision]:
         """Return revisions, the newest first; only those that touched the object `id` when given."""
         ...

@@ -190,7 +190,7 @@ def start(environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
             [sys.executable, "-m", "gateway", "serve"],
             env=os.environ | environment,
             stdout=file,
-            stderr=file,  # noqa: TID251
+            stderr=file,
         )
 
 

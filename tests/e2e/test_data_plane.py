@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from registry.entities import Kind
 from tests.e2e.node import RunningNode, running_node
 from tests.hostile import HostileServer, answering, hostile
 
