@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gateway.demo.scenario import CALLERS, ENTERPRISE, HOUSEHOLD, OFFICER, PROVINCE, Step
+from gateway.demo.scenario import CALLERS, ENTERPRISE, HOUSEHOLD, OFFICER, PROVINCE, SYSTEM, Step
 from gateway.demo.traffic import Credentials, Seen
 
 Json = Mapping[str, Any]  # Any: JSON of the node
@@ -47,8 +47,8 @@ def call(number: int, step: Step, seen: Seen, record: Json) -> Iterator[str]:
 
 
 def _problem(problem: Json) -> Iterator[str]:
-    yield f"{INDENT}   {problem['messages']['vi']}"
-    yield f"{INDENT}   {problem['messages']['en']}"
+    for language in ("vi", "en"):
+        yield f"{INDENT}   {problem['messages'][language]['title']}. {problem['messages'][language]['detail']}"
     turn_vi, turn_en = TURNS.get(problem.get("turn", ""), ("", ""))
     retry = problem.get("retry", {})
     helps_vi, helps_en = (
@@ -95,7 +95,8 @@ def curl_lines(
     yield from heading("Gọi thử", "Try it")
     yield "# token: một cửa tỉnh | provincial one-stop shop"
     yield _token_line("TOKEN", base, town)
-    yield f"curl -s -H \"Authorization: Bearer $TOKEN\" '{base}{ENTERPRISE}?msdn={examples['msdn']}'"
+    system = " ".join(f"-H '{name}: {value}'" for name, value in SYSTEM.items())
+    yield f"curl -s -H \"Authorization: Bearer $TOKEN\" {system} '{base}{ENTERPRISE}?msdn={examples['msdn']}'"
     yield ""
     yield "# có cán bộ và thủ tục | with officer and procedure"
     yield _token_line("TOKEN", base, commune)

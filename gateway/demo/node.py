@@ -127,14 +127,15 @@ def apply_registry(admin: Admin, texts: Sequence[str]) -> None:
 
 
 def wait_for_snapshot(admin: Admin) -> None:
-    """Return when the node serves the registry as it stands."""
+    """Return when the node serves the registry as it stands. Raises NodeRefused for what it cannot serve."""
+    revision = admin.get("snapshot")["revision"]
     until = time.monotonic() + SNAPSHOT_SECONDS
-    while time.monotonic() < until:
-        said = admin.get("snapshot")
-        if all(worker["revision"] >= said["revision"] for worker in said["workers"]):
-            return
+    while (served := admin.get("quarantine"))["revision"] < revision:
+        if time.monotonic() > until:
+            raise NodeRefused(f"revision {revision} was not taken up in {SNAPSHOT_SECONDS:.0f} s")
         time.sleep(0.05)
-    raise TimeoutError(f"the node did not take up a change in {SNAPSHOT_SECONDS:.0f} s")
+    if served["items"]:
+        raise NodeRefused(f"in quarantine: {served['items']}")
 
 
 def _checked(reply: httpx2.Response) -> Answer:

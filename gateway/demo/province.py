@@ -16,7 +16,7 @@ from gateway.demo.traffic import Credentials, Traffic
 FILES = ("organisations.yaml", "databases.yaml", "systems.yaml")
 NODE_CODE = PROVINCE
 NATION = "demo"
-SHORT_TOKEN_SECONDS = 6
+SHORT_TOKEN_SECONDS = 4
 """Life of the tokens of the node's first run: one of them is kept until it has expired."""
 
 

@@ -14,6 +14,8 @@ CALLERS: Mapping[str, tuple[str, str]] = {
     TOWN: ("Một cửa tỉnh", "provincial one-stop shop"),
     COMMUNE: ("Một cửa xã", "commune's one-stop shop"),
 }
+# The provincial system calls for the portal as well: it says in each call for whom, or the call counts for neither.
+SYSTEM = {"Lgsp-System": TOWN}
 OFFICER = {"Lgsp-Officer": "cb-may-01", "Lgsp-Procedure": "1.009901"}
 
 ENTERPRISE = "/apiCSDLDKDN/1.0/chiTietDoanhNghiep"
@@ -53,12 +55,12 @@ def steps(sandboxes: Mapping[str, Sandbox]) -> Iterator[Step]:
     yield Step(
         vi="tra cứu doanh nghiệp; CSDL ngừng giữa chừng khi trả lời",
         en="looks up an enterprise; the database stops half-way in its answer",
-        caller=TOWN, path=ENTERPRISE, query=enterprise, expected="unknown", prepare=lambda: dkdn.spoil("cut"),
+        caller=TOWN, headers=SYSTEM, path=ENTERPRISE, query=enterprise, expected="unknown", prepare=lambda: dkdn.spoil("cut"),
     )  # fmt: skip
     yield Step(
         vi="tra cứu danh mục; CSDL không hoạt động",
         en="asks for a code list; the database is down",
-        caller=TOWN, path=f"{CATEGORY}/{dmdc.examples['category']}", expected="unreachable", prepare=dmdc.kill,
+        caller=TOWN, headers=SYSTEM, path=f"{CATEGORY}/{dmdc.examples['category']}", expected="unreachable", prepare=dmdc.kill,
     )  # fmt: skip
     yield Step(
         vi="gọi bằng token đã hết hạn",
@@ -71,17 +73,17 @@ def _lookups(dkdn: Mapping[str, str], dmdc: Mapping[str, str]) -> Iterator[Step]
     yield Step(
         vi="tra cứu một doanh nghiệp",
         en="looks up an enterprise",
-        caller=TOWN, path=ENTERPRISE, query={"msdn": dkdn["msdn"]}, expected="success",
+        caller=TOWN, headers=SYSTEM, path=ENTERPRISE, query={"msdn": dkdn["msdn"]}, expected="success",
     )  # fmt: skip
     yield Step(
         vi="tra cứu một mã số không có trong CSDL (không tìm thấy vẫn là một câu trả lời)",
         en="looks up a number that nobody has (not found is an answer, too)",
-        caller=TOWN, path=ENTERPRISE, query={"msdn": dkdn["msdn_missing"]}, expected="success",
+        caller=TOWN, headers=SYSTEM, path=ENTERPRISE, query={"msdn": dkdn["msdn_missing"]}, expected="success",
     )  # fmt: skip
     yield Step(
         vi="hỏi hồ sơ của 30 ngày; CSDL chỉ cho 5 ngày và từ chối trong một HTTP 200",
         en="asks for the dossiers of 30 days; the database allows 5 and refuses inside an HTTP 200",
-        caller=TOWN, path=DOSSIERS, query={"from_date": "01/01/2026", "to_date": "31/01/2026"},
+        caller=TOWN, headers=SYSTEM, path=DOSSIERS, query={"from_date": "01/01/2026", "to_date": "31/01/2026"},
         expected="business_failure",
     )  # fmt: skip
     yield Step(
@@ -93,12 +95,12 @@ def _lookups(dkdn: Mapping[str, str], dmdc: Mapping[str, str]) -> Iterator[Step]
     yield Step(
         vi="lấy danh mục trạng thái hồ sơ",
         en="fetches the list of dossier statuses",
-        caller=TOWN, path=f"{CATEGORY}/{dmdc['category']}", expected="success",
+        caller=TOWN, headers=SYSTEM, path=f"{CATEGORY}/{dmdc['category']}", expected="success",
     )  # fmt: skip
     yield Step(
         vi="lấy một danh mục không có; lỗi chỉ nằm trong chữ MSG",
         en="asks for a list that does not exist; the error stands only in the text of MSG",
-        caller=TOWN, path=f"{CATEGORY}/{dmdc['category_missing']}", expected="business_failure",
+        caller=TOWN, headers=SYSTEM, path=f"{CATEGORY}/{dmdc['category_missing']}", expected="business_failure",
     )  # fmt: skip
 
 
