@@ -15,6 +15,11 @@ ADMIN_SEGMENTS = frozenset({"admin", "console", "metrics"})
 RESERVED_SEGMENTS = OPEN_SEGMENTS | ADMIN_SEGMENTS
 
 
+def is_data_plane(segment: str) -> bool:
+    """Say whether a path's first segment is a service's name, as far as its form goes."""
+    return segment not in RESERVED_SEGMENTS and not segment.startswith((".", "_"))
+
+
 class MetricsGate(Protocol):
     """Says whether somebody may read the metrics on the public address."""
 

@@ -24,6 +24,7 @@ from gateway.egress import parse_egress
 from gateway.endpoints import Endpoints
 from gateway.exchange import Reason
 from gateway.facades.native import NativeFacade, Scope
+from gateway.fast_lane import lane_protocol
 from gateway.guard import GuardedProtocol, GuardLimits, guarded_protocol
 from gateway.health import Check, health_routes
 from gateway.limiter import AddressLimiter, Buckets, parse_networks
@@ -124,6 +125,7 @@ class Builder:
         self.workers = Workers(self.registry_engine)
         self.metrics = Metrics()
         self.proxies = Proxies(settings.trusted_proxies)
+        self.admin_port = addresses[1][1] if len(addresses) > 1 else None
         self.issuer = settings.issuer or _base_address(settings, addresses[0])
         self._outgoing()
         self._tokens()
@@ -254,7 +256,6 @@ class Builder:
     def node(self) -> Node:
         """Join the planes."""
         settings = self.settings
-        admin_port = self.addresses[1][1] if len(self.addresses) > 1 else None
         app = App(
             data=self.facade,
             control=self._control_plane(),
@@ -264,7 +265,7 @@ class Builder:
             may_read_metrics=metrics_gate(
                 settings.metrics_networks, self.snapshots, lambda token: self.verify(token, now=time.time())
             ),
-            admin_port=admin_port,
+            admin_port=self.admin_port,
         )
         return Node(app=app, protocol=self._protocol(), stopping=self._stop)
 
@@ -284,7 +285,9 @@ class Builder:
             keep_alive_seconds=settings.keep_alive_seconds,
             trusted=parse_networks(settings.trusted_proxies),
         )
-        return guarded_protocol(limits, self)
+        if settings.door == "asgi":
+            return guarded_protocol(limits, self)
+        return lane_protocol(limits, self, self.facade, get_logger("lane"), self.admin_port)
 
     def refused(self, reason: str) -> None:
         """Count what the guard refused: for the metrics, and for the tally in the ledger."""

@@ -6,7 +6,7 @@ relied on inside uvicorn is pinned by tests/contract/test_uvicorn.py.
 """
 
 from asyncio import AbstractEventLoop, Event, Transport
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 from urllib.parse import unquote
 
 import httptools
@@ -27,6 +27,9 @@ LINGER_BYTES: Final = 1024 * 1024
 CHUNK_OVERHEAD_BYTES: Final = 64 * 1024
 # A chunk of one byte costs six on the wire ("1\r\nx\r\n").
 CHUNK_OVERHEAD_FACTOR: Final = 9
+
+
+P = TypeVar("P", bound="GuardedProtocol")
 
 
 class Refused(Exception):
@@ -276,18 +279,27 @@ class GuardedProtocol(HttpToolsProtocol):
     # --- answers ---
 
     def hand_over(self, method: str, version: str, *, keep_alive: bool) -> None:
-        """Pass on a request whose head is whole and unambiguous: here, to the ASGI application.
-
-        THE SEAM of the fast lane: a subclass may look at `self.url` and `self.headers` and serve the request
-        itself, by setting `self.cycle` to an object with the cycle's attributes (contract test) and calling
-        `on_response_complete` when the answer is written.
-        """
+        """Pass on a request whose head is whole and unambiguous, at once or after those before it."""
         active = self._active
         waits = active is not None and not active.response_complete
         if waits and len(self.pipeline) >= self.limits.pipelined:
             self._reading = HEAD
             raise Refused("pipeline-too-deep")
-        self.cycle = cycle = GuardedCycle(
+        self.cycle = cycle = self.make_cycle(method, version, keep_alive=keep_alive)
+        if waits:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, self.app))
+        else:
+            self._active = cycle
+            self._start_asgi_task(cycle, self.app)
+
+    def make_cycle(self, method: str, version: str, *, keep_alive: bool) -> RequestResponseCycle:
+        """Return what answers the request that was just read: here, by the ASGI application.
+
+        THE SEAM of the fast lane: a subclass may look at `self.url` and `self.headers` and return a cycle that
+        serves the request itself (the contract test says what a cycle has).
+        """
+        return GuardedCycle(
             scope=self._scope(method, version),
             transport=self._gate,
             flow=self.flow,
@@ -300,12 +312,6 @@ class GuardedProtocol(HttpToolsProtocol):
             keep_alive=keep_alive,
             on_response=self.on_response_complete,
         )
-        if waits:
-            self.flow.pause_reading()
-            self.pipeline.appendleft((cycle, self.app))
-        else:
-            self._active = cycle
-            self._start_asgi_task(cycle, self.app)
 
     def _expects_100(self, version: str) -> bool:
         for name, value in self.headers:
@@ -404,13 +410,12 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
-def guarded_protocol(limits: GuardLimits, counter: RefusalCounter) -> type[GuardedProtocol]:
+def guarded_protocol(
+    limits: GuardLimits,
+    counter: RefusalCounter,
+    base: type[P] = GuardedProtocol,  # type: ignore[assignment]  # a default for a type variable
+) -> type[P]:
     """Return a protocol class for `uvicorn.Config(http=...)`, with limits and counts of its own."""
 
-    class Guarded(GuardedProtocol):
-        """The guard of one node."""
-
-    Guarded.limits = limits
-    Guarded.counter = counter
-    Guarded.watch = Watch(limits)
-    return Guarded
+    own = {"limits": limits, "counter": counter, "watch": Watch(limits)}
+    return type(base.__name__, (base,), own)

@@ -66,6 +66,10 @@ class Settings(BaseModel):
         description="Networks that may read `/metrics` on the public address without a token.",
     )
     workers: int = Field(1, ge=1, le=64, description="Worker processes; more than one needs PostgreSQL.")
+    door: Literal["fast-lane", "asgi"] = Field(
+        "fast-lane",
+        description="How data-plane requests reach the pipeline: straight from the HTTP protocol, or through ASGI.",
+    )
     # limits
     max_connections: int = Field(4096, ge=1, description="Open connections per worker.")
     max_connections_per_address: int = Field(

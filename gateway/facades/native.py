@@ -1,13 +1,15 @@
 """The native facade: HTTP as it comes, with WSO2-style paths; a raw ASGI callable."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import aclosing
 from time import perf_counter_ns
 from typing import Any
 
 from connectors.errors import ConnectorError
+from connectors.message import Headers
 from gateway.exchange import Reason, Refusal, Reply, Request
 from gateway.limiter import AddressLimiter
-from gateway.paths import PathAmbiguous, normalise
+from gateway.paths import normalise
 from gateway.pipeline import Pipeline, tell
 from gateway.proxies import Proxies
 from registry.errors import LedgerUnavailable
@@ -37,16 +39,23 @@ class NativeFacade:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = self._request(scope, receive)
+        await answer(await self.handle(request, scope["raw_path"]), request, send)
+
+    async def handle(self, request: Request, raw_path: bytes) -> Reply:
+        """Carry a request whose path is still as it came; the same for both doors, ASGI and the fast lane."""
         try:
             wait = self._limiter.spend(request.client_address)
             if wait > 0:
                 raise Refusal(Reason.ADDRESS_LIMITED, retry_after=wait)
-            request.path = path_of(scope)
-            reply = await self._pipeline.carry(request)
+            request.path = normalise(raw_path)
+            return await self._pipeline.carry(request)
         except Refusal as refusal:
             self._turned_away(refusal.reason)
-            reply = tell(refusal, request, style="problem")
-        await answer(reply, request, send)
+            return tell(refusal, request, style="problem")
+
+    def client_address(self, peer: str, headers: Headers) -> str:
+        """Return the caller's address, behind proxies that we trust."""
+        return self._proxies.client(peer, headers)
 
     def _request(self, scope: Scope, receive: Receive) -> Request:
         headers = scope["headers"]
@@ -69,15 +78,7 @@ def _never() -> bool:
     return False
 
 
-def path_of(scope: Scope) -> str:
-    """Return the normalised path. Raises Refusal for one that can be read in two ways."""
-    try:
-        return normalise(scope["raw_path"])
-    except PathAmbiguous as error:
-        raise Refusal(Reason.PATH_AMBIGUOUS) from error
-
-
-def body_length(headers: list[tuple[bytes, bytes]]) -> int | None:
+def body_length(headers: Headers) -> int | None:
     """Return the declared length of a body: 0 without one, None when it is chunked."""
     length: int | None = 0
     for name, value in headers:
@@ -117,13 +118,21 @@ async def answer(reply: Reply, request: Request, send: Send) -> None:
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if bare else body})
         return
-    try:
-        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        async for piece in body:
-            if request.gone():
-                return
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    async with aclosing(pieces_of(body, request.gone)) as pieces:
+        async for piece in pieces:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
+    if not request.gone():
         await send({"type": "http.response.body", "body": b""})
+
+
+async def pieces_of(body: AsyncIterator[bytes], gone: Callable[[], bool]) -> AsyncGenerator[bytes, None]:
+    """Yield a streamed answer's pieces until the caller has gone. Raises StreamCut when it breaks."""
+    try:
+        async for piece in body:
+            if gone():
+                return
+            yield piece
     except (ConnectorError, LedgerUnavailable) as error:
         raise StreamCut(type(error).__name__) from error
     finally:
