@@ -68,38 +68,44 @@ class _Settings(BaseModel):
 class NoCredentials(_Settings):
     """The provider asks for none."""
 
-    kind: Literal["none"] = "none"
+    kind: Literal["none"] = Field("none", description="Says that there are none.")
 
 
 class Basic(_Settings):
     """HTTP Basic."""
 
-    kind: Literal["basic"]
-    username: Annotated[str, StringConstraints(pattern=r"^[^:\x00-\x1f\x7f]*$", max_length=200)]
+    kind: Literal["basic"] = Field(description="Says that it is this.")
+    username: Annotated[str, StringConstraints(pattern=r"^[^:\x00-\x1f\x7f]*$", max_length=200)] = Field(
+        description="Our name with the provider."
+    )
     password: SecretName = Field(description="Reference to the password, `secret:NAME`.")
 
 
 class Header(_Settings):
     """A fixed header, its value a secret: API keys, `lgspaccesstoken`, `Authorization` without a scheme."""
 
-    kind: Literal["header"]
-    name: HeaderName
+    kind: Literal["header"] = Field(description="Says that it is this.")
+    name: HeaderName = Field(description="The header's name.")
     value: SecretName = Field(description="Reference to the whole value, `secret:NAME`.")
 
 
 class OAuth2(_Settings):
     """OAuth 2.0 client credentials. The token is kept until shortly before it ends."""
 
-    kind: Literal["oauth2"]
-    token_url: URL
-    client_id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    kind: Literal["oauth2"] = Field(description="Says that it is this.")
+    token_url: URL = Field(description="Address of the token endpoint.")
+    client_id: Annotated[str, StringConstraints(min_length=1, max_length=200)] = Field(
+        description="Our client id with the provider."
+    )
     client_secret: SecretName = Field(description="Reference to the client's secret, `secret:NAME`.")
     style: Literal["basic", "basic-raw", "form"] = Field(
         "basic",
         description="How client and secret go: HTTP Basic (RFC 6749: form-encoded first; `basic-raw`: as they are, "
         "as some servers want it), or form fields.",
     )
-    scope: Annotated[str, StringConstraints(max_length=500)] = ""
+    scope: Annotated[str, StringConstraints(max_length=500)] = Field(
+        "", description="Scope to ask for; none when empty."
+    )
     headers: dict[HeaderName, HeaderValue] = Field(
         default_factory=dict, description="Further headers of the token request; `secret:NAME` is replaced."
     )

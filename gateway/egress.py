@@ -125,7 +125,7 @@ def parse_egress(
         networks=_networks(networks),
         hosts=tuple(host.lower().rstrip(".") for host in hosts),
         ports=tuple(_ports(port) for port in ports),
-        own=tuple(own),
+        own=tuple((_own_address(address), port) for address, port in own),
     )
 
 
@@ -211,6 +211,14 @@ def _matches(host: str, port: int, pattern: str) -> bool:
         return False
     host = host.lower().rstrip(".")
     return host.endswith(name[1:]) if name.startswith("*.") else host == name
+
+
+def _own_address(listening: str) -> str:
+    """Return the address of a listener; one that listens on a name counts for all of this machine's."""
+    try:
+        return str(ip_address(listening))
+    except ValueError:
+        return "0.0.0.0"  # noqa: S104 (nothing is bound here)
 
 
 def _is_ours(address: Address, own: str) -> bool:

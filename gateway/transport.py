@@ -79,6 +79,7 @@ _SWITCHING_PROTOCOLS = 101
 _MAX_LINE = 8 * 1024
 _MAX_FIELD = 16 * 1024
 _MAX_FIELDS = 128
+_MAX_DESTINATIONS = 4096
 
 
 class AiohttpTransport:
@@ -162,7 +163,7 @@ class AiohttpTransport:
             if url.scheme not in ("http", "https") or not url.raw_host or not url.port:
                 raise NotSent("address-invalid")
             self._egress.check_host(url.raw_host, url.port)
-            if len(self._allowed) > _MAX_LINE:
+            if len(self._allowed) >= _MAX_DESTINATIONS:
                 self._allowed.clear()
             self._allowed.add(destination)
         return url

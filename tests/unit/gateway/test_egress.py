@@ -79,9 +79,16 @@ def test_a_special_network_can_be_named(host: str) -> None:
 
 
 def test_the_nodes_own_listeners_are_denied_even_where_loopback_is_named() -> None:
-    egress = parse_egress(networks=["127.0.0.0/8"], own=[("127.0.0.1", 8080), ("0.0.0.0", 9090)])
+    egress = parse_egress(
+        networks=["127.0.0.0/8"], own=[("127.0.0.1", 8080), ("0.0.0.0", 9090), ("localhost", 7070)]
+    )
 
-    assert [is_allowed(egress, "127.0.0.1", port) for port in (8080, 9090, 8081)] == [False, False, True]
+    assert [is_allowed(egress, "127.0.0.1", port) for port in (8080, 9090, 7070, 8081)] == [
+        False,
+        False,
+        False,
+        True,
+    ]
     assert is_allowed(egress, "127.0.0.2", 8080)
 
 
