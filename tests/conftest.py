@@ -1,9 +1,11 @@
 """Fixtures used everywhere: real databases, fresh for each test."""
 
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
 
+import anyio
 import pytest
 
 from registry.sql.database import Location, location, upgrade
@@ -47,20 +49,49 @@ def database_url(request: pytest.FixtureRequest) -> str | None:
     return None if request.param == "sqlite" else str(request.getfixturevalue("postgres_database"))
 
 
-@pytest.fixture
-async def database_location(database_url: str | None, tmp_path: Path) -> Location:
-    """An upgraded database: the test runs on SQLite and on PostgreSQL."""
-    where = location(database_url, tmp_path)
-    await upgrade(where)
-    return where
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with upgraded SQLite databases, to be copied."""
+    folder = tmp_path_factory.mktemp("template")
+    anyio.run(upgrade, location(None, folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of an upgraded PostgreSQL database, to be copied."""
+    name = "lgsp_template"
+    postgres_server.run(f"CREATE DATABASE {name}")
+    anyio.run(upgrade, location(postgres_server.database(name), tmp_path_factory.mktemp("unused")))
+    return name
 
 
 @pytest.fixture
-async def sqlite_location(tmp_path: Path) -> Location:
+def postgres_location(
+    postgres_server: PostgresServer, postgres_template: str, tmp_path: Path
+) -> Iterator[Location]:
+    """An upgraded PostgreSQL database, gone after the test."""
+    name = f"test_{next(_numbers)}"
+    postgres_server.run(f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
+    yield location(postgres_server.database(name), tmp_path)
+    postgres_server.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def sqlite_location(sqlite_template: Path, tmp_path: Path) -> Location:
     """An upgraded SQLite database, for tests in which the database does not matter."""
-    where = location(None, tmp_path)
-    await upgrade(where)
-    return where
+    for file in sqlite_template.iterdir():
+        shutil.copy(file, tmp_path)
+    return location(None, tmp_path)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_location(request: pytest.FixtureRequest) -> Location:
+    """An upgraded database: the test runs on SQLite and on PostgreSQL."""
+    name = "sqlite_location" if request.param == "sqlite" else "postgres_location"
+    found = request.getfixturevalue(name)
+    assert isinstance(found, Location)
+    return found
 
 
 @pytest.fixture

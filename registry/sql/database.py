@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import anyio
 import asyncpg
 from sqlalchemy import URL, Connection, event, exc, inspect, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -22,6 +23,7 @@ PARTS: tuple[Part, ...] = ("registry", "ledger")
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _CONNECT_SECONDS = 5.0
 _STATEMENT_MILLISECONDS = 30_000
+_DISPOSE_SECONDS = 10.0
 _LOCK_MILLISECONDS = 10_000
 _SQLITE_BUSY_MILLISECONDS = 5_000
 _UPGRADE_LOCK = 0x6C677370  # "lgsp": any number that nobody else locks
@@ -83,6 +85,12 @@ def reading(engine: AsyncEngine) -> AsyncEngine:
     return engine
 
 
+async def dispose(engine: AsyncEngine) -> None:
+    """Close an engine's connections, even while the task is being cancelled."""
+    with anyio.move_on_after(_DISPOSE_SECONDS, shield=True):
+        await engine.dispose()
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Turn what the drivers say about an absent, broken or full database into StoreUnavailable."""
@@ -101,7 +109,10 @@ def translated() -> Iterator[None]:
 
 
 async def upgrade(location: Location) -> None:
-    """Bring both schemas to what this program knows, making the databases when they are not there."""
+    """Bring both schemas to what this program knows, making the databases when they are not there.
+
+    Several processes may do this at once, but only one task of each: Alembic keeps its state in globals.
+    """
     for part in PARTS:
         async with _opened(location.of(part)) as connection:
             await connection.run_sync(_upgrade, part)
@@ -129,7 +140,7 @@ async def _opened(url: str, *, write: bool = True) -> AsyncIterator[AsyncConnect
             async with (writing(engine) if write else engine).begin() as connection:
                 yield connection
     finally:
-        await engine.dispose()
+        await dispose(engine)
 
 
 def _upgrade(connection: Connection, part: Part) -> None:

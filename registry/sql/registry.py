@@ -13,7 +13,7 @@ from registry.entities import Kind
 from registry.errors import NotFound, StoreUnavailable
 from registry.sql import lookup
 from registry.sql.commit import CHANNEL, Commit
-from registry.sql.database import Location, open_engine, reading, translated, writing
+from registry.sql.database import Location, dispose, open_engine, reading, translated, writing
 from registry.sql.doorbell import Doorbell
 from registry.sql.rows import revision, stored
 from registry.sql.search import Search
@@ -150,7 +150,7 @@ async def open_registry(
         else:
             yield SQLRegistry(engine, node=node, now=now)
     finally:
-        await engine.dispose()
+        await dispose(engine)
 
 
 async def _latest(connection: AsyncConnection) -> int:
