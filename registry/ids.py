@@ -1,8 +1,9 @@
 """Ids: UUIDv7 (RFC 9562), so that they sort by the time they were made."""
 
-import os
 import threading
 import time
+
+from registry.randomness import Randomness
 
 _SUB_MILLISECOND = 12
 _VERSION_7 = 0x7 << 76
@@ -26,6 +27,7 @@ class _Clock:
 
 
 _clock = _Clock()
+_randomness = Randomness()
 
 
 def uuid7() -> str:
@@ -35,13 +37,13 @@ def uuid7() -> str:
 
 def uuid7_at(unix_ms: int) -> str:
     """Return a new id of that millisecond; ids of one millisecond are in no order."""
-    fraction = int.from_bytes(os.urandom(2)) >> 4
+    fraction = int.from_bytes(_randomness.take(2)) >> 4
     return _render(unix_ms << _SUB_MILLISECOND | fraction)
 
 
 def _render(stamp: int) -> str:
     """Lay out 60 bits of time (RFC 9562, section 6.2, method 3) and 62 random bits."""
-    random = int.from_bytes(os.urandom(8)) >> 2
+    random = int.from_bytes(_randomness.take(8)) >> 2
     value = (stamp >> _SUB_MILLISECOND) << 80 | _VERSION_7 | (stamp & 0xFFF) << 64 | _VARIANT | random
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -7,6 +7,7 @@ from typing import assert_never
 from connectors.contract import Busy, Call, Done, Message, Rejected, Result, Unknown, Unreachable
 from connectors.errors import EgressDenied, NotSent, SecretUnknown
 from connectors.message import Headers
+from gateway.endpoints import EndpointHandle
 from gateway.exchange import Exchange, Reason, Refusal, Reply
 from gateway.steps.route import path_below_version
 from registry.entities import Mode
@@ -21,6 +22,7 @@ TO_PROVIDER_NEVER = HOP_BY_HOP | frozenset(
     b"x-forwarded-prefix x-real-ip via lgspaccesstoken".split()
 )
 TO_CALLER_NEVER = HOP_BY_HOP | frozenset(b"set-cookie server date via www-authenticate".split())
+SERVER_ERROR = 500
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -60,7 +62,7 @@ class CallStep:
             raise Refusal(Reason.PROVIDER_UNREACHABLE) from error
         finally:
             exchange.provider_ns += perf_counter_ns() - started
-        return await self._read(exchange, result)
+        return await self._read(exchange, result, handle)
 
     def _mode(self, exchange: Exchange, *, through_hub: bool) -> str:
         if not exchange.record.national_database:
@@ -72,6 +74,8 @@ class CallStep:
     def _call(self, exchange: Exchange, passes: Mapping[str, str]) -> Call:
         request, record, operation = exchange.request, exchange.record, exchange.operation
         headers, media_type, key = to_provider(request.headers)
+        if request.length is not None and not isinstance(exchange.body, bytes):
+            headers.append((b"content-length", b"%d" % request.length))
         told = {
             "exchange": record.exchange,
             "purpose": record.purpose,
@@ -92,14 +96,16 @@ class CallStep:
             read_only=operation is not None and not operation.writes and request.method in REPEATABLE,
         )
 
-    async def _read(self, exchange: Exchange, result: Result) -> Reply:
+    async def _read(self, exchange: Exchange, result: Result, handle: EndpointHandle) -> Reply:
         record = exchange.record
         match result:
             case Done(status=status, reply=reply):
                 record.sent = True
-                return await self._judge(exchange, status, reply)
-            case Rejected():
-                raise Refusal(Reason.PROVIDER_REJECTED)
+                return await self._judge(exchange, status, reply, handle)
+            case Rejected(reason=reason):
+                raise Refusal(
+                    Reason.PROVIDER_CREDENTIALS if reason == "credentials" else Reason.PROVIDER_REJECTED
+                )
             case Busy(after=after):
                 record.sent = True
                 raise Refusal(Reason.PROVIDER_BUSY, retry_after=after, sent=True)
@@ -117,12 +123,16 @@ class CallStep:
             case _:
                 assert_never(result)
 
-    async def _judge(self, exchange: Exchange, status: int, reply: Message) -> Reply:
+    async def _judge(self, exchange: Exchange, status: int, reply: Message, handle: EndpointHandle) -> Reply:
         operation, version = exchange.operation, exchange.version
         if operation is None or version is None:
             raise Refusal(Reason.INTERNAL)
         outcome, reason = operation.judge.judge(status, reply.headers, reply.body)
-        if outcome is Outcome.PROVIDER_FAILURE:
+        failed = outcome is Outcome.PROVIDER_FAILURE
+        if failed != (status >= SERVER_ERROR):
+            # The breaker went by the status alone; the success rule knows better.
+            handle.report(ok=not failed)
+        if failed:
             if not isinstance(reply.body, bytes):
                 await reply.body.aclose()  # type: ignore[attr-defined]  # the contract's streams are generators
             raise Refusal(reason or Reason.PROVIDER_ERROR, sent=True, provider_status=status)
