@@ -24,6 +24,7 @@ from gateway.api import (
     systems,
     versions,
 )
+from gateway.api.bodies import SMALL
 from gateway.api.describe import DESCRIPTION, TAGS, components, operation
 from gateway.api.identify import identify
 from gateway.api.labels import register_convertors
@@ -129,7 +130,8 @@ def _endpoint(
 ) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         caller = local or identify(parts, request, needs_role=not route.any_client)
-        visit = Visit(parts, request, route.action, caller)
+        limit = route.body.limit if route.body else SMALL
+        visit = Visit(parts, request, route.action, caller, limit=limit)
         await route.check(visit)
         response = await route.run(visit)
         if route.method != "GET":

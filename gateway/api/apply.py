@@ -59,7 +59,7 @@ async def apply_wanted(visit: Visit) -> Response:
 
 
 async def _wanted(visit: Visit) -> tuple[list[Wanted], Mapping[str, int | None]]:
-    body, media_type = await read_body(visit.request, limit=LARGE, accepted=(*YAML, JSON))
+    body, media_type = await read_body(visit.request, limit=visit.limit, accepted=(*YAML, JSON))
     if media_type != JSON:
         return parse_yaml(_text(body)), {}
     given = parse_as(ApplyRequest, parse_object(body))
@@ -104,7 +104,7 @@ async def export(visit: Visit) -> Response:
 async def inventory(visit: Visit) -> Response:
     """Take over systems and needs from a table; rows that cannot be taken are answered with reasons."""
     dry_run = visit.query(ApplyQuery).dry_run
-    body, _ = await read_body(visit.request, limit=LARGE, accepted=TABLES)
+    body, _ = await read_body(visit.request, limit=visit.limit, accepted=TABLES)
     parts, author = visit.parts, visit.caller.author
     found = await read_inventory(parts.register, "inventory", body, author)
     revision = found.plan.revision
@@ -131,8 +131,9 @@ ROUTES = (
             "`expected_versions` make sure that nothing has changed in between: else 412."
         ),
         body=Body(
-            types={JSON: "ApplyRequest"} | dict.fromkeys(YAML, ""),
+            types={JSON: "ApplyRequest"} | dict.fromkeys(YAML, "RegistryFile"),
             example={"yaml": "systems: []\n", "expected_versions": {}},
+            limit=LARGE,
         ),
         answer=Answer(schema="Plan"), problems=(404, 409, 412, 413, 415, 422),
     ),
@@ -143,11 +144,11 @@ ROUTES = (
             "Two tables are understood, alone or on sheets of one workbook: systems, and their connections. Rows "
             "that cannot be taken are answered with reasons; the others are taken in one revision."
         ),
-        body=Body(types=dict.fromkeys(TABLES, "")), answer=Answer(schema="ImportedInventory"),
+        body=Body(types=dict.fromkeys(TABLES, ""), limit=LARGE), answer=Answer(schema="ImportedInventory"),
         problems=(409, 412, 413, 415, 422),
     ),
     Route(
         method="GET", path="/admin/v1/export", action="registry.export", tag="registry", check=check_role,
-        run=export, summary="The registry as YAML", answer=Answer(media_type="application/yaml"),
+        run=export, summary="The registry as YAML", answer=Answer(schema="RegistryFile", media_type="application/yaml"),
     ),
 )  # fmt: skip

@@ -1,5 +1,6 @@
 """Code lists on the admin API."""
 
+from gateway.api.bodies import LARGE
 from gateway.api.nouns import Filter, Noun, SearchQuery
 from registry.entities import Kind
 
@@ -14,6 +15,7 @@ NOUN = Noun(
     kind=Kind.CODE_LIST,
     name="code list",
     query=CodeListQuery,
+    limit=LARGE,
     example={
         "code": "gioi-tinh",
         "name_vi": "Giới tính",

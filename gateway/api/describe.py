@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 
 from gateway.api.apply import ApplyRequest
 from gateway.api.clients import Rotation
-from gateway.api.labels import TWO_SEGMENTS
 from gateway.api.node import KeyRotation
 from gateway.api.routes import Route
 from gateway.api.schemas import PROBLEM, SCHEMAS, Schema, kept_name, page_name, record, ref, spec_name
@@ -13,6 +12,12 @@ from gateway.api.visit import Query, is_list
 from registry.documents import schema, schema_of
 from registry.entities import Kind
 from registry.register import STEPS
+
+ONE = "^[^/]+$"
+PAIR = (
+    "^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[A-Za-z0-9.:-]+/[A-Z0-9][A-Za-z0-9.]*)$"
+)
+"""The usual form of labels; what has another one is simply not known."""
 
 BODIES = (ApplyRequest, Rotation, KeyRotation)
 """What routes take that is no entity and no step."""
@@ -93,16 +98,24 @@ def _parameters(route: Route) -> Iterable[Schema]:
         yield from _query(route.query)
 
 
-def _label_words(tag: str) -> str:
-    if tag in {kind.value for kind in TWO_SEGMENTS}:
+def _label_shape(path: str) -> Schema:
+    pair = "{label:pair}" in path
+    return {"type": "string", "minLength": 1, "maxLength": 200, "pattern": PAIR if pair else ONE}
+
+
+def _label_words(path: str) -> str:
+    if "{label:pair}" in path:
         return "The object's id, or its code of two segments with the slash as it is."
     return "The object's id or code."
 
 
 def _query(model: type[Query]) -> Iterable[Schema]:
-    properties = model.model_json_schema()["properties"]
+    whole = model.model_json_schema()
+    properties, shared = whole["properties"], whole.get("$defs", {})
     for name, field in model.model_fields.items():
         shape = _without_null(properties[name])
+        shape |= shared.get(str(shape.pop("$ref", "")).rpartition("/")[2], {})
+        shape.pop("title", None)
         described: Schema = {"name": name, "in": "query", "required": field.is_required()}
         if "description" in shape:
             described["description"] = shape.pop("description")

@@ -1,7 +1,7 @@
 """The figures on the admin API: connectivity with its rule, and usage."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import Response
@@ -10,12 +10,12 @@ from pydantic import Field
 from gateway.api.answers import Json, answer
 from gateway.api.decisions import check_role
 from gateway.api.errors import QueryWrong
-from gateway.api.moments import Moment
+from gateway.api.moments import Day, Moment
 from gateway.api.nouns import Filter
 from gateway.api.routes import Answer, Route
 from gateway.api.visit import Query, Visit
-from gateway.monitoring.connectivity import Rule
-from gateway.monitoring.figures import series
+from gateway.monitoring.connectivity import series
+from gateway.monitoring.rule import Rule
 from gateway.settings import Settings
 from registry.entities import Environment, Kind, Mode
 from registry.errors import Invalid
@@ -34,7 +34,7 @@ KINDS: Mapping[str, Kind] = {
 """What of usage refers to objects of the registry."""
 
 
-SERIES = ("day", "needed", "connected", "share_percent", "over_half", "revision")
+SERIES = ("on", "needed", "connected", "share_percent", "over_half", "revision")
 """What a series of figures shows of each day."""
 
 
@@ -44,7 +44,7 @@ class ConnectivityQuery(Query):
     unit: Annotated[Filter, Field(description="An organisation by id or code, with all below it.")] = None
     database: Annotated[Filter, Field(description="A national database by id or code.")] = None
     mode: Annotated[Mode | None, Field(description="Only connections of this mode.")] = None
-    on: Annotated[date | None, Field(description="The last day of the window; today without it.")] = None
+    on: Annotated[Day | None, Field(description="The last day of the window; today without it.")] = None
     days: Annotated[
         int, Field(ge=1, le=92, description="For so many days up to that one a figure each, in `series`.")
     ] = 1

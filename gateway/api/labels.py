@@ -1,8 +1,8 @@
 """How objects are named in addresses.
 
 A label is an id or a code. Needs, versions and grants have codes of two segments (`H26.12:mot-cua/CSDL-DC`),
-all others of one. So that `/versions/{label}/history` and a version called `history` can't be confused, a
-label of two-segment kinds is either a UUID, or two segments of which the first is not a UUID.
+all others of one. What stands below an object (`…/history`) is never taken for the second segment of a code;
+an object whose code ends so is reached by its id.
 """
 
 from typing import ClassVar
@@ -11,6 +11,8 @@ from starlette.convertors import Convertor, register_url_convertor
 
 from registry.entities import Kind
 
+BELOW = ("actions", "check", "history")
+"""What stands below an object in addresses."""
 TWO_SEGMENTS = frozenset({Kind.NEED, Kind.VERSION, Kind.GRANT})
 _UUID = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 
@@ -30,7 +32,7 @@ class LabelConvertor(Convertor[str]):
 class PairConvertor(LabelConvertor):
     """A label of two segments, or an id."""
 
-    regex: ClassVar[str] = f"{_UUID}|(?!{_UUID}/)[^/]+/[^/]+"
+    regex: ClassVar[str] = f"{_UUID}|[^/]+/(?!(?:{'|'.join(BELOW)})(?:/|$))[^/]+"
 
 
 def register_convertors() -> None:

@@ -7,6 +7,9 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from registry.usage import start_of
 
+EARLIEST, LATEST = date(1900, 1, 1), date(2999, 12, 31)
+"""Days far outside overflow when windows are counted from them."""
+
 
 def parse_moment(given: object) -> datetime:
     """Read a time with its offset, or a day: then the moment at which it begins in Vietnam. Raises ValueError."""
@@ -34,3 +37,17 @@ Moment = Annotated[
     ),
 ]
 """A time with its offset, or a day of Asia/Ho_Chi_Minh."""
+
+
+def parse_day(given: object) -> date:
+    """Read a day, written 2026-01-31. Raises ValueError."""
+    if not isinstance(given, str) or len(given) != len("2026-01-31"):
+        raise ValueError("a day is expected, for example 2026-01-31")
+    day = date.fromisoformat(given)
+    if not EARLIEST <= day <= LATEST:
+        raise ValueError(f"a day from {EARLIEST} to {LATEST} is expected")
+    return day
+
+
+Day = Annotated[date, BeforeValidator(parse_day), WithJsonSchema({"type": "string", "format": "date"})]
+"""A day of Asia/Ho_Chi_Minh."""

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from auth.decide import action_of
 from gateway.api.answers import Json, answer, answer_object, answer_page, render_object, render_revision
+from gateway.api.bodies import SMALL
 from gateway.api.decisions import check_new, check_object, check_role, check_written, search_visible
 from gateway.api.errors import Stale
 from gateway.api.labels import label_path
@@ -58,7 +59,8 @@ class RevisionQuery(Query):
 class Noun:
     """One kind of object on the admin API.
 
-    `query` names its filters (a reference may be given by id or code); `example` is a document that a person may write; `add` replaces the way in which a new one is made.
+    `query` names its filters (a reference may be given by id or code); `example` is a document that a person may write; `add` replaces the way in which a new one is made, `added` what
+    is answered then.
     """
 
     kind: Kind
@@ -67,6 +69,7 @@ class Noun:
     example: Json
     add: Callable[[Visit], Awaitable[Response]] | None = None
     added: str = ""
+    limit: int = SMALL
 
 
 def routes_of(noun: Noun) -> Iterator[Route]:
@@ -91,7 +94,7 @@ def routes_of(noun: Noun) -> Iterator[Route]:
         method="POST", path=f"/admin/v1/{kind.value}", action=action_of(kind, "add"), tag=kind.value,
         check=partial(check_new, kind=kind),
         run=noun.add or partial(add, kind=kind), summary=f"Add one {noun.name}",
-        body=Body(types={"application/json": spec_name(kind)}, example=noun.example),
+        body=Body(types={"application/json": spec_name(kind)}, example=noun.example, limit=noun.limit),
         answer=Answer(status=201, schema=added, description="Added", headers=("ETag", "Location")),
         problems=(409, 413, 415, 422),
     )  # fmt: skip
@@ -104,7 +107,7 @@ def routes_of(noun: Noun) -> Iterator[Route]:
         method="PUT", path=one, action=action_of(kind, "replace"), tag=kind.value,
         check=partial(check_object, kind=kind),
         run=partial(replace, kind=kind), summary=f"Replace what is written of one {noun.name}",
-        body=Body(types={"application/json": spec_name(kind)}, example=noun.example),
+        body=Body(types={"application/json": spec_name(kind)}, example=noun.example, limit=noun.limit),
         answer=Answer(schema=kept_name(kind), headers=("ETag",)), if_match=True, problems=PUT_PROBLEMS,
     )  # fmt: skip
     yield Route(

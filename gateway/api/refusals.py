@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 
+import anyio
 from fastapi import Request, Response
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from auth.errors import AuthError
 from connectors.errors import ConnectorError
@@ -23,7 +25,7 @@ from gateway.api.errors import (
 from gateway.exchange import Reason
 from gateway.problems import Problem, notice, problem_for, problem_of, render
 from gateway.texts import choose
-from registry.errors import Flaw, RegistryError
+from registry.errors import AlreadyThere, Flaw, Invalid, RegistryError
 
 ERRORS: tuple[type[Exception], ...] = (
     AdminError,
@@ -34,6 +36,9 @@ ERRORS: tuple[type[Exception], ...] = (
     Exception,
 )
 """The roots of what routes raise; the application hands each to `refuse`."""
+
+LINGER_SECONDS = 2.0
+LINGER_BYTES = 64 * 1024 * 1024
 
 WHY: Mapping[str, tuple[str, str]] = {
     "role": ("vai trò này không làm việc đó", "this role does not do that"),
@@ -66,9 +71,27 @@ async def refuse(request: Request, error: Exception) -> Response:
     language = request.headers.get("accept-language", "")
     problem = problem_from(error, request, language)
     status, headers, body = render(problem)
-    return Response(
-        body, status, {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
-    )
+    answer = LingeringResponse if isinstance(error, BodyTooLarge) else Response
+    return answer(body, status, {name.decode("latin-1"): value.decode("latin-1") for name, value in headers})
+
+
+class LingeringResponse(Response):
+    """Answers at once, then reads on for a moment and throws away what it reads.
+
+    A caller in the middle of sending would else see a broken connection instead of the answer.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body, "more_body": True})
+        with anyio.move_on_after(LINGER_SECONDS):
+            left = LINGER_BYTES
+            while left > 0:
+                event = await receive()
+                if not event.get("more_body", False):
+                    break
+                left -= len(event["body"])
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def problem_from(error: Exception, request: Request, language: str) -> Problem:
@@ -81,6 +104,9 @@ def problem_from(error: Exception, request: Request, language: str) -> Problem:
             return problem_of(error, extra={"errors": flaws}, language=language)
         case AdminError():
             return _ours(error, language)
+        case AlreadyThere():
+            flaw = Flaw(error.pointer, "already-there", f"{error.label!r} is taken by another object.")
+            return problem_of(Invalid([flaw]), language=language)
         case _:
             return problem_of(error, language=language)
 
@@ -107,7 +133,7 @@ def _ours(error: AdminError, language: str) -> Problem:
 
 def _too_large(error: BodyTooLarge, language: str) -> Problem:
     problem = problem_for(Reason.BODY_TOO_LARGE, details={"limit": error.limit}, language=language)
-    # The rest of the body is not read, so the connection can't be used again.
+    # The rest of the body is not waited for, so the connection is not used again.
     problem.headers.append((b"connection", b"close"))
     return problem
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from fastapi import Response
 
+from gateway.api.bodies import SMALL
 from gateway.api.visit import Query, Visit
 
 ANY_ROLE = "any-role"
@@ -18,11 +19,12 @@ Run = Callable[[Visit], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """What a route takes: media types with the name of their schema, and an example of the first."""
+    """What a route takes: media types with the name of their schema, an example of the first, and most bytes."""
 
     types: Mapping[str, str]
     example: Any = None  # Any: whatever the schema describes
     required: bool = True
+    limit: int = SMALL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

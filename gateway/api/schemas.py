@@ -171,7 +171,7 @@ PROBLEM: Schema = record(
         "title": TEXT,
         "status": {"type": "integer", "minimum": 400, "maximum": 599},
         "detail": TEXT,
-        "instance": MAYBE_TEXT,
+        "instance": {"type": "string", "description": "`urn:uuid:` and the exchange's id."},
         "code": {"type": "string", "description": "Stable; programs go by this."},
         "turn": {"enum": ["consumer", "province", "hub", "provider"]},
         "retry": record({"helps": {"type": "boolean"}, "after_seconds": {"type": ["integer", "null"]}}),
@@ -180,8 +180,9 @@ PROBLEM: Schema = record(
         "errors": items(FLAW),
         "difference": items(DIFFERENCE),
         "current": ANYTHING,
+        "details": ANYTHING,
     },
-    optional=("errors", "difference", "current"),
+    optional=("instance", "errors", "difference", "current", "details"),
 )
 
 CONNECTOR = record(
@@ -190,6 +191,12 @@ CONNECTOR = record(
 )
 
 SCHEMAS: Mapping[str, Schema] = {
+    "RegistryFile": {
+        "type": "object",
+        "description": "Lists of objects under the names of their kinds; references are codes or ids.",
+        "properties": {kind.value: items(ANYTHING) for kind in Kind},
+        "additionalProperties": False,
+    },
     "Plan": record(
         {
             "applied": {"type": "boolean"},
@@ -215,7 +222,7 @@ SCHEMAS: Mapping[str, Schema] = {
             "database": MAYBE_TEXT,
             "mode": MAYBE_TEXT,
             "nation": TEXT,
-            "day": DAY,
+            "on": DAY,
             "first_day": DAY,
             "window_days": COUNT,
             "revision": COUNT,
@@ -228,7 +235,7 @@ SCHEMAS: Mapping[str, Schema] = {
             "by_mode": items(BY_MODE),
             "changes": items(DENOMINATOR_CHANGE),
             "changes_total": COUNT,
-            "series": items(record({"day": DAY, **SHARE, "revision": COUNT})),
+            "series": items(record({"on": DAY, **SHARE, "revision": COUNT})),
         }
     ),
     "Usage": record(

@@ -52,13 +52,16 @@ def _query_flaw(item: Mapping[str, Any]) -> Flaw:  # Any: an error as pydantic d
 class Visit:
     """One request to the admin API. What it brings is read when first asked for, and kept."""
 
-    def __init__(self, parts: AdminParts, request: Request, action: str, caller: Caller) -> None:
+    def __init__(
+        self, parts: AdminParts, request: Request, action: str, caller: Caller, *, limit: int = SMALL
+    ) -> None:
         self.parts = parts
         self.request = request
         self.action = action
         self.caller = caller
         self.allowed = Allowed()
         self.subject = NOBODY
+        self.limit = limit
         self._stored: Stored | None = None
         self._document: dict[str, Any] | None = None
 
@@ -82,7 +85,7 @@ class Visit:
     async def document(self) -> dict[str, Any]:
         """Return the JSON object in the body. Raises MediaTypeWrong, BodyTooLarge, Invalid."""
         if self._document is None:
-            body, _ = await read_body(self.request, limit=SMALL, accepted=(JSON,))
+            body, _ = await read_body(self.request, limit=self.limit, accepted=(JSON,))
             self._document = parse_object(body)
         return self._document
 

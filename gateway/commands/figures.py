@@ -66,8 +66,8 @@ def _show_figure(out: Out, figure: Json) -> None:
         f"Connected to national databases ({figure['nation']}): {figure['connected']} of {figure['needed']} systems in need, {printed}",
     )
     out.say(
-        f"Ngày tính: {figure['day']}; trong {figure['window_days']} ngày",
-        f"Day: {figure['day']}; within {figure['window_days']} days",
+        f"Ngày tính: {figure['on']}; trong {figure['window_days']} ngày",
+        f"Day: {figure['on']}; within {figure['window_days']} days",
     )
     for row in figure["by_database"]:
         told = f"  {row['database']}: {row['connected']}/{row['needed']}"

@@ -6,7 +6,6 @@ from cyclopts import Parameter
 
 from gateway.commands.failures import Failed
 from gateway.commands.node_settings import node_settings
-from gateway.settings import SettingsWrong
 
 
 def serve(
@@ -25,11 +24,12 @@ def serve(
     settings = node_settings(role=role, workers=workers)
     # Imported here: help and errors in the settings need none of the node.
     from gateway.serve import serve as run  # noqa: PLC0415
+    from gateway.starting import CannotStart  # noqa: PLC0415
 
     try:
         return run(settings)
-    except SettingsWrong as error:
-        raise Failed(f"Cấu hình chưa đúng:\n{error}", f"The settings are not usable:\n{error}") from error
+    except CannotStart as error:
+        raise Failed(error.vi, error.en) from error
 
 
 def demo(
