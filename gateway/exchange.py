@@ -114,7 +114,7 @@ class Request:
 
     `length` is the declared length of the body, None when it is chunked. Nothing of the body is read until
     `read` (the next piece, b"" at the end; raises Refusal BODY_CUT) is called; `gone` says whether the caller
-    has hung up.
+    has hung up; `cut` that we have cancelled the task which carries this request, to cut its stream.
     """
 
     method: str
@@ -126,6 +126,7 @@ class Request:
     length: int | None = 0
     client_address: str = ""
     received_ns: int = 0
+    cut: bool = False
 
 
 @dataclass(slots=True, kw_only=True)

@@ -8,13 +8,14 @@ from gateway.exchange import Exchange, Reason, Refusal, Reply, Request
 from gateway.outcomes import OUTCOMES
 from gateway.problems import problem_for, render
 from gateway.snapshot import Snapshots
-from gateway.steps.authorise import authorise
+from gateway.steps.authorise import authorise, correlation_of
 from gateway.steps.body import take_body
 from gateway.steps.call import CallStep
 from gateway.steps.identify import Identify
 from gateway.steps.quota import Quotas
 from gateway.steps.record import Recorder
 from gateway.steps.route import check_open, find_route
+from gateway.steps.streams import is_cut
 
 
 class Pipeline:
@@ -41,6 +42,11 @@ class Pipeline:
         self._buffer_bytes = buffer_bytes
         self._log = log
 
+    def turned_away(self, refusal: Refusal, request: Request) -> Reply:
+        """Return what a caller is told whom nobody knows, in the dialect of the service that it wanted."""
+        service = self._snapshots.current.services.get(first_segment(request.path))
+        return tell(refusal, request, style=service.error_style if service else "problem")
+
     async def carry(self, request: Request) -> Reply:
         """Carry one request. Raises Refusal only while the caller is unknown: then there is no exchange."""
         snapshot = self._snapshots.current
@@ -53,16 +59,19 @@ class Pipeline:
             authorise(exchange, self._now())
             check_open(exchange)
             self._quotas.spend(exchange)
-            reply = await self._call(exchange, self._recorder.open_record)
+            reply = await self._call(exchange, self._recorder)
         except Refusal as refusal:
             reply = problem_reply(exchange, refusal)
         except asyncio.CancelledError:
-            await self._recorder.interrupted(exchange)
-            raise
+            if not is_cut(request):
+                await self._recorder.interrupted(exchange)
+                raise
+            reply = problem_reply(exchange, Refusal(Reason.CUT_BY_REVOCATION, sent=True))
         except Exception as error:  # noqa: BLE001  (the edge of the hot path: a fault of ours is a node failure)
             reply = self._fault(exchange, error)
+        reply = await self._recorder.seal(exchange, reply)
         reply.headers.append((b"lgsp-exchange-id", exchange.record.exchange.encode()))
-        return await self._recorder.seal(exchange, reply)
+        return reply
 
     def _fault(self, exchange: Exchange, error: Exception) -> Reply:
         self._log.warning(
@@ -77,8 +86,21 @@ def problem_reply(exchange: Exchange, refusal: Refusal) -> Reply:
     record.reason = refusal.reason.value
     record.outcome = OUTCOMES[refusal.reason]
     record.sent = record.sent or refusal.sent
-    style = exchange.client.error_style or (exchange.service.error_style if exchange.service else "problem")
-    return tell(refusal, exchange.request, style=style, exchange=record.exchange, sent=record.sent)
+    record.correlation = record.correlation or correlation_of(exchange.request)
+    return tell(
+        refusal, exchange.request, style=style_of(exchange), exchange=record.exchange, sent=record.sent
+    )
+
+
+def style_of(exchange: Exchange) -> str:
+    """Return the dialect of errors: the client's, else that of the service it asks for, found yet or not."""
+    wanted = exchange.service or exchange.snapshot.services.get(first_segment(exchange.request.path))
+    return exchange.client.error_style or (wanted.error_style if wanted else "problem")
+
+
+def first_segment(path: str) -> str:
+    """Return the key of the service that a path names."""
+    return path[1:].partition("/")[0].lower()
 
 
 def tell(refusal: Refusal, request: Request, *, style: str, exchange: str = "", sent: bool = False) -> Reply:

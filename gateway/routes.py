@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 from urllib.parse import quote
 
 T = TypeVar("T")
+USUAL = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 @dataclass(slots=True)
@@ -20,7 +21,7 @@ class Routes(Generic[T]):
     """Looks operations up by method and normalised path.
 
     A literal segment wins over `{name}`, that over a last `{name*}`. `ANY` stands for each method that has no
-    entry of its own.
+    entry of its own, but for TRACE: its answer would show the caller what the node sends to the provider.
     """
 
     def __init__(self, entries: Iterable[tuple[str, str, T]]) -> None:
@@ -49,8 +50,10 @@ class Routes(Generic[T]):
         methods = self._walk(self._root, path[1:].split("/"), 0)
         if methods is None:
             return frozenset()
-        target = methods.get(method) or methods.get("ANY")
-        return frozenset(methods) if target is None else target
+        target = methods.get(method)
+        if target is None and method != "TRACE":
+            target = methods.get("ANY")
+        return allowed(methods) if target is None else target
 
     def _walk(self, node: _Node[T], segments: list[str], at: int) -> dict[str, T] | None:
         if at == len(segments):
@@ -60,3 +63,9 @@ class Routes(Generic[T]):
         if found is None and node.one is not None and segments[at]:
             found = self._walk(node.one, segments, at + 1)
         return node.rest if found is None else found
+
+
+def allowed(methods: Iterable[str]) -> frozenset[str]:
+    """Return what an `Allow` field may name; `ANY` stands for the usual methods there."""
+    names = frozenset(methods)
+    return names - {"ANY"} | USUAL if "ANY" in names else names

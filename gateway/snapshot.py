@@ -26,7 +26,10 @@ from registry.stores import Registry, Stored
 __all__ = ["ClientView", "Compiler", "Snapshot", "Snapshots"]
 
 T = TypeVar("T")
-BROKEN = (Invalid, ConnectorError, ValueError, TypeError, KeyError)
+# What reading a spoilt document, or another author's connector, may raise.
+BROKEN = (
+    Invalid, ConnectorError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError
+)  # fmt: skip
 
 
 class Compiler:
@@ -120,7 +123,7 @@ class Compiler:
     def _patch_officer(self, stored: Stored) -> None:
         view = self._compile(stored, compiled.officer)
         before = self._officer_keys.pop(stored.id, None)
-        if before is not None:
+        if before is not None and before not in self._officer_keys.values():
             self._officers.pop(before, None)
         if view is not None:
             self._officers[view.code] = view
@@ -162,8 +165,9 @@ class Compiler:
 
     def _patch_service(self, service: str) -> None:
         key = self._service_keys.pop(service, None)
-        if key is not None:
-            self._services.pop(key, None)
+        held = None if key is None else self._services.get(key)
+        if key is not None and held is not None and held.id == service:  # two may have swapped their names
+            del self._services[key]
         stored = self._stored.get(service)
         if stored is None or stored.removed:
             return

@@ -1,7 +1,6 @@
 """Reading a provider's answer: the success rule of a service, compiled. Pure."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -14,17 +13,25 @@ from registry.evidence import Outcome
 _ABSENT = object()
 
 
-@dataclass(slots=True)
 class _Answer:
-    status: int
-    headers: Mapping[bytes, bytes]
-    body: Body
-    _json: Any = _ABSENT  # Any: foreign JSON
+    """What a provider answered. `body` None: it is not looked into, being a stream or none at all."""
+
+    __slots__ = ("_json", "body", "headers", "is_broken", "status")
+
+    def __init__(self, status: int, headers: Headers, body: bytes | None) -> None:
+        self.status = status
+        self.headers = dict(headers)
+        self.body = body
+        self.is_broken = False
+        self._json: Any = _ABSENT  # Any: foreign JSON
 
     def json(self) -> Any:  # Any: foreign JSON
-        """Return the body as JSON; raises ValueError. A streamed body is not looked into."""
-        if self._json is _ABSENT:
-            self._json = orjson.loads(self.body) if isinstance(self.body, bytes) else None
+        """Return the body as JSON; one that is none is noted as broken, and everything in it is absent."""
+        if self._json is _ABSENT and not self.is_broken:
+            try:
+                self._json = orjson.loads(self.body or b"")
+            except orjson.JSONDecodeError:
+                self.is_broken = True
         return self._json
 
 
@@ -34,7 +41,7 @@ def pointed(document: Any, pointer: str) -> Any:  # Any: foreign JSON
         key = part.replace("~1", "/").replace("~0", "~")
         if isinstance(document, dict):
             document = document.get(key, _ABSENT)
-        elif isinstance(document, list) and key.isdigit():
+        elif isinstance(document, list) and key.isascii() and key.isdecimal():
             document = document[int(key)] if int(key) < len(document) else _ABSENT
         else:
             return _ABSENT
@@ -53,28 +60,34 @@ def spelled(value: object) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
-_Test = Callable[[_Answer], bool]
+_Test = Callable[[_Answer], bool | None]
+"""Says whether a condition holds; None when it cannot be told from this answer."""
 
 
 def _reader(at: str) -> Callable[[_Answer], object]:
     if at == "status":
         return lambda answer: str(answer.status)
     if at == "body":
-        return lambda answer: answer.body if isinstance(answer.body, bytes) else "streamed"
+        return lambda answer: answer.body
     kind, _, rest = at.partition(":")
     if kind == "header":
         name = rest.lower().encode()
-        return lambda answer: answer.headers.get(name, b"\0absent")
+        return lambda answer: answer.headers.get(name, _ABSENT)
     return lambda answer: pointed(answer.json(), rest)
 
 
 def _test(condition: Condition) -> _Test:
     read = _reader(condition.at)
+    reads_body = _reads_body(condition)
     equals, starts = frozenset(condition.equals), condition.starts_with
 
-    def holds(answer: _Answer) -> bool:
+    def holds(answer: _Answer) -> bool | None:
+        if reads_body and answer.body is None:
+            return None
         value = read(answer)
-        absent = value is _ABSENT or value == b"\0absent"
+        if answer.is_broken and reads_body and condition.at != "body":
+            return None
+        absent = value is _ABSENT
         if condition.present is not None and condition.present == absent:
             return False
         if condition.empty is not None and condition.empty != (absent or value in (None, "", b"", [], {})):
@@ -87,8 +100,15 @@ def _test(condition: Condition) -> _Test:
     return holds
 
 
+def _reads_body(condition: Condition) -> bool:
+    return condition.at == "body" or condition.at.startswith("pointer:")
+
+
 class Judge:
-    """A success rule made ready: says how an exchange ended from what the provider answered."""
+    """A success rule made ready: says how an exchange ended from what the provider answered.
+
+    `reads_body` says that the rule looks into bodies, so that they must not come compressed.
+    """
 
     def __init__(self, rule: SuccessRule) -> None:
         conditions = (*rule.success, *rule.nothing_found, *rule.business_failure)
@@ -96,36 +116,29 @@ class Judge:
         self._nothing = [_test(c) for c in rule.nothing_found]
         self._failure = [_test(c) for c in rule.business_failure]
         self._plain = not conditions
-        self._needs_json = any(c.at.startswith("pointer:") for c in conditions)
+        self.reads_body = any(_reads_body(c) for c in conditions)
 
-    def judge(self, status: int, headers: Headers, body: Body) -> tuple[Outcome, Reason | None]:
+    def judge(self, status: int, headers: Headers, body: Body | None) -> tuple[Outcome, Reason | None]:
         """Return the outcome and, unless it is a success, the reason.
 
-        Conditions on a body that is streamed see nothing in it. An answer of 2xx that should be JSON by the rule
-        and is not is a provider failure.
+        What is streamed, or has no body by its nature (None), is judged by status and headers alone. An answer of
+        2xx that should be JSON by the rule and is not is a provider failure.
         """
         if self._plain:
             return _by_status(status)
-        answer = _Answer(status, dict(headers), body)
-        try:
-            return self._by_rule(answer)
-        except orjson.JSONDecodeError:
-            outcome, reason = _by_status(status)
-            if outcome is Outcome.SUCCESS:
-                return Outcome.PROVIDER_FAILURE, Reason.PROVIDER_RUBBISH
-            return outcome, reason
+        return self._by_rule(_Answer(status, headers, body if isinstance(body, bytes) else None))
 
     def _by_rule(self, answer: _Answer) -> tuple[Outcome, Reason | None]:
-        if self._needs_json and not isinstance(answer.body, bytes):
-            return _by_status(answer.status)
         if any(test(answer) for test in self._nothing):
             return Outcome.SUCCESS, None
         if any(test(answer) for test in self._failure):
             return Outcome.BUSINESS_FAILURE, Reason.PROVIDER_SAID_NO
         outcome, reason = _by_status(answer.status)
-        if outcome is Outcome.SUCCESS and not all(test(answer) for test in self._success):
+        if outcome is not Outcome.SUCCESS:
+            return outcome, reason
+        if any(test(answer) is False for test in self._success):
             return Outcome.BUSINESS_FAILURE, Reason.PROVIDER_SAID_NO
-        return outcome, reason
+        return (Outcome.PROVIDER_FAILURE, Reason.PROVIDER_RUBBISH) if answer.is_broken else (outcome, reason)
 
 
 def _by_status(status: int) -> tuple[Outcome, Reason | None]:

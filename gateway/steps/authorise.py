@@ -15,6 +15,7 @@ from registry.entities import Environment
 from registry.usage import VIETNAM
 
 SAFE = re.compile(r"[A-Za-z0-9._:/@\-]{1,100}")
+CORRELATION_FIELD = b"lgsp-correlation-id"
 CORRELATION = re.compile(r"[A-Za-z0-9._:\-]{1,64}")
 
 STATUS_REASONS = {
@@ -44,8 +45,13 @@ def name_consumer(exchange: Exchange, system: SystemView, given: Mapping[str, st
             exchange.record.counts = False
         return system.id
     id_ = exchange.snapshot.system_codes.get(named, named)
-    if id_ != system.id and id_ not in system.acts_for:
+    if id_ == system.id:
+        return id_
+    if id_ not in system.acts_for:
         raise Refusal(Reason.SYSTEM_NOT_ALLOWED)
+    other = exchange.snapshot.systems.get(id_)
+    if other is None or not other.active:
+        raise Refusal(Reason.SYSTEM_INACTIVE)
     return id_
 
 
@@ -56,6 +62,7 @@ def authorise(exchange: Exchange, now: float) -> None:
     if service is None or version is None or operation is None or exchange.client.system is None:
         raise Refusal(Reason.ROUTE_UNKNOWN)
     given = private_fields(exchange.request)
+    record.correlation = given.get("lgsp-correlation-id", "")
     system = snapshot.systems[exchange.client.system]
     record.consumer = name_consumer(exchange, system, given)
     claimed = Claimed(
@@ -66,14 +73,13 @@ def authorise(exchange: Exchange, now: float) -> None:
     grants = snapshot.grants.get((record.consumer, service.id), ())
     if record.consumer != system.id:
         grants += snapshot.grants.get((system.id, service.id), ())
+    record.purpose, record.procedure, record.officer = claimed.purpose, claimed.procedure, claimed.officer
     grant = decide(
         grants, operation=operation.name, environment=exchange.client.environment, claimed=claimed, now=now
     )
     exchange.grant = grant
     record.grant = grant.id
-    record.purpose = claimed.purpose or grant.default_purpose or claimed.procedure
-    record.procedure = claimed.procedure
-    record.officer = claimed.officer
+    record.purpose = purpose_of(grant, claimed)
     record.officer_rule = grant.officer
     check_officer(grant, claimed, snapshot, now)
 
@@ -109,9 +115,14 @@ def denial(
     return why_denial(grant, claimed)
 
 
+def purpose_of(grant: GrantView, claimed: Claimed) -> str:
+    """Return why a call is made: what it says itself, what the grant supposes, or its procedure."""
+    return claimed.purpose or grant.default_purpose or claimed.procedure
+
+
 def why_denial(grant: GrantView, claimed: Claimed) -> Refusal | None:
     """Check purpose and procedure against a grant."""
-    purpose = claimed.purpose or grant.default_purpose
+    purpose = purpose_of(grant, claimed)
     if grant.purposes is not None and purpose not in grant.purposes:
         return Refusal(Reason.PURPOSE_NOT_ALLOWED if purpose else Reason.PURPOSE_MISSING)
     if not claimed.procedure:
@@ -153,31 +164,41 @@ def private_fields(request: Request) -> dict[str, str]:
     return found
 
 
+def correlation_of(request: Request) -> str:
+    """Return the caller's own id of a request that ends before its fields were read; "" unless it is a safe one."""
+    values = [value.decode("latin-1").strip() for name, value in request.headers if name == CORRELATION_FIELD]
+    return values[0] if len(values) == 1 and CORRELATION.fullmatch(values[0]) else ""
+
+
 def agreed(said: str, where: str | None, exchange: Exchange) -> str:
     """Return what header and message say of one thing; values that disagree are refused."""
     if where is None:
         return said
-    inside = read_field(where, exchange)
-    if inside and SAFE.fullmatch(inside) is None:
-        raise Refusal(Reason.HEADER_INVALID, header=where)
-    if said and inside and said != inside:
+    values = {value for value in (said, *read_field(where, exchange)) if value}
+    if len(values) > 1:
         raise Refusal(Reason.IDENTITY_CONFLICT)
-    return said or inside
+    value = next(iter(values), "")
+    if value and SAFE.fullmatch(value) is None:
+        raise Refusal(Reason.HEADER_INVALID, header=where)
+    return value
 
 
-def read_field(where: str, exchange: Exchange) -> str:
-    """Return what stands at `header:NAME`, `query:NAME` or `pointer:/…` of the caller's message, or ""."""
+def read_field(where: str, exchange: Exchange) -> list[str]:
+    """Return all that stands at `header:NAME`, `query:NAME` or `pointer:/…` of the caller's message.
+
+    A field that stands there twice is read in both places: the provider may take the other one.
+    """
     kind, _, rest = where.partition(":")
     request = exchange.request
     if kind == "header":
         wanted = rest.lower().encode()
-        return next((v.decode("latin-1").strip() for n, v in request.headers if n == wanted), "")
+        return [v.decode("latin-1").strip() for n, v in request.headers if n == wanted]
     if kind == "query":
-        return next(iter(parse_qs(request.query).get(rest, ())), "")
+        return parse_qs(request.query).get(rest, [])
     if not isinstance(exchange.body, bytes) or not exchange.body:
-        return ""
+        return []
     try:
         value = pointed(orjson.loads(exchange.body), rest)
     except orjson.JSONDecodeError:
-        return ""
-    return "" if is_absent(value) or isinstance(value, dict | list) or value is None else spelled(value)
+        return []
+    return [] if is_absent(value) or isinstance(value, dict | list) or value is None else [spelled(value)]

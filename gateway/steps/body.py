@@ -43,7 +43,9 @@ async def _stream(exchange: Exchange, pieces: list[bytes], limit: int) -> AsyncI
             if record.request_bytes + len(piece) > limit:
                 raise Refusal(Reason.BODY_TOO_LARGE, limit_bytes=limit)
         except Refusal as refusal:
-            # The transport wraps what its body raises; the reason is kept where the call step finds it.
+            # Whoever draws the body has sent the head already. A connector may wrap what its body raises, so the
+            # reason is kept where the call step finds it.
+            refusal.sent = True
             exchange.cut = refusal.reason
             raise
         if not piece:

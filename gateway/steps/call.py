@@ -1,8 +1,9 @@
 """Steps 5 to 8: hand the message to the endpoint's connector and read its answer."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from time import perf_counter_ns
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from connectors.contract import Busy, Call, Done, Message, Rejected, Result, Unknown, Unreachable
 from connectors.errors import EgressDenied, NotSent, SecretUnknown
@@ -10,6 +11,7 @@ from connectors.message import Headers
 from gateway.endpoints import EndpointHandle
 from gateway.exchange import Exchange, Reason, Refusal, Reply
 from gateway.steps.route import path_below_version
+from gateway.views import OperationView
 from registry.entities import Mode
 from registry.evidence import Ledger, Outcome
 
@@ -18,15 +20,33 @@ HOP_BY_HOP = frozenset(
     b"upgrade content-length".split()
 )
 TO_PROVIDER_NEVER = HOP_BY_HOP | frozenset(
-    b"host authorization cookie expect forwarded x-forwarded-for x-forwarded-host x-forwarded-proto x-forwarded-port "
-    b"x-forwarded-prefix x-real-ip via lgspaccesstoken".split()
+    b"host authorization cookie cookie2 expect forwarded via lgspaccesstoken proxy x-real-ip x-client-ip "
+    b"x-cluster-client-ip true-client-ip x-original-url x-original-host x-rewrite-url".split()
 )
-TO_CALLER_NEVER = HOP_BY_HOP | frozenset(b"set-cookie server date via www-authenticate".split())
+# What a provider says of itself or to a browser would be taken for the node's own.
+TO_CALLER_NEVER = HOP_BY_HOP | frozenset(
+    b"set-cookie set-cookie2 cookie authorization server date via forwarded www-authenticate authentication-info "
+    b"proxy-authentication-info alt-svc strict-transport-security".split()
+)
+PRIVATE_PREFIXES = (b"lgsp-", b"x-forwarded-")
+PLAIN = (b"accept-encoding", b"identity")
 SERVER_ERROR = 500
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
+NOT_MODIFIED = 304
+REJECTIONS = {"credentials": Reason.PROVIDER_CREDENTIALS, "header-invalid": Reason.HEADER_INVALID}
+"""What a connector's rejection means to the caller, where it is not the provider that rejected."""
 
 
-OpenRecord = Callable[[Exchange], Awaitable[None]]
+class Witness(Protocol):
+    """What the call needs of the recorder."""
+
+    async def open_record(self, exchange: Exchange) -> None:
+        """Make it durable that the exchange has begun. Raises Refusal when that fails."""
+        ...
+
+    def watch(self, exchange: Exchange) -> AbstractContextManager[None]:
+        """Cut what happens inside when client or grant are withdrawn."""
+        ...
 
 
 class CallStep:
@@ -37,7 +57,7 @@ class CallStep:
         self._role = role
         self._monotonic = monotonic
 
-    async def __call__(self, exchange: Exchange, open_record: OpenRecord) -> Reply:
+    async def __call__(self, exchange: Exchange, witness: Witness) -> Reply:
         """Return the provider's answer. Raises Refusal when it was not tried or did not end well."""
         service, version, operation = exchange.service, exchange.version, exchange.operation
         if service is None or version is None or operation is None:
@@ -47,22 +67,37 @@ class CallStep:
         if handle is None:
             raise Refusal(Reason.NO_ENDPOINT, environment=environment)
         exchange.record.mode = self._mode(exchange, through_hub=version.modes[environment])
-        if operation.writes or not isinstance(exchange.body, bytes):
-            await open_record(exchange)
+        streams = not isinstance(exchange.body, bytes)
+        if operation.writes or streams:
+            await witness.open_record(exchange)
         elif not self._ledger.writable:
             raise Refusal(Reason.LEDGER_UNAVAILABLE)
+        call = self._call(exchange, operation, version.passes[environment])
+        if streams:
+            with witness.watch(exchange):
+                result = await self._ask(exchange, handle, call)
+        else:
+            result = await self._ask(exchange, handle, call)
+        return await self._read(exchange, result, handle)
+
+    async def _ask(self, exchange: Exchange, handle: EndpointHandle, call: Call) -> Result:
+        """Call the endpoint. Raises Refusal; whatever else comes leaves it open whether something was sent."""
         started = perf_counter_ns()
         try:
-            result = await handle.call(self._call(exchange, version.passes[environment]))
+            return await handle.call(call)
+        except Refusal:
+            raise
         except SecretUnknown as error:
             raise Refusal(Reason.SECRET_MISSING) from error
         except EgressDenied as error:
             raise Refusal(Reason.EGRESS_DENIED) from error
         except NotSent as error:
             raise Refusal(Reason.PROVIDER_UNREACHABLE) from error
+        except BaseException:
+            exchange.record.sent = True
+            raise
         finally:
             exchange.provider_ns += perf_counter_ns() - started
-        return await self._read(exchange, result, handle)
 
     def _mode(self, exchange: Exchange, *, through_hub: bool) -> str:
         if not exchange.record.national_database:
@@ -71,9 +106,9 @@ class CallStep:
             return Mode.NGSP.value
         return Mode.LGSP_NGSP.value if through_hub else Mode.LGSP.value
 
-    def _call(self, exchange: Exchange, passes: Mapping[str, str]) -> Call:
-        request, record, operation = exchange.request, exchange.record, exchange.operation
-        headers, media_type, key = to_provider(request.headers)
+    def _call(self, exchange: Exchange, operation: OperationView, passes: Mapping[str, str]) -> Call:
+        request, record = exchange.request, exchange.record
+        headers, media_type, key = to_provider(request.headers, passes, plain=operation.judge.reads_body)
         if request.length is not None and not isinstance(exchange.body, bytes):
             headers.append((b"content-length", b"%d" % request.length))
         told = {
@@ -93,7 +128,7 @@ class CallStep:
             deadline=self._monotonic() + 600.0,
             context=context,
             idempotency_key=key,
-            read_only=operation is not None and not operation.writes and request.method in REPEATABLE,
+            read_only=not operation.writes and request.method in REPEATABLE,
         )
 
     async def _read(self, exchange: Exchange, result: Result, handle: EndpointHandle) -> Reply:
@@ -103,9 +138,7 @@ class CallStep:
                 record.sent = True
                 return await self._judge(exchange, status, reply, handle)
             case Rejected(reason=reason):
-                raise Refusal(
-                    Reason.PROVIDER_CREDENTIALS if reason == "credentials" else Reason.PROVIDER_REJECTED
-                )
+                raise Refusal(REJECTIONS.get(reason, Reason.PROVIDER_REJECTED))
             case Busy(after=after):
                 record.sent = True
                 raise Refusal(Reason.PROVIDER_BUSY, retry_after=after, sent=True)
@@ -127,7 +160,8 @@ class CallStep:
         operation, version = exchange.operation, exchange.version
         if operation is None or version is None:
             raise Refusal(Reason.INTERNAL)
-        outcome, reason = operation.judge.judge(status, reply.headers, reply.body)
+        bodiless = exchange.request.method == "HEAD" or status == NOT_MODIFIED
+        outcome, reason = operation.judge.judge(status, reply.headers, None if bodiless else reply.body)
         failed = outcome is Outcome.PROVIDER_FAILURE
         if failed != (status >= SERVER_ERROR):
             # The breaker went by the status alone; the success rule knows better.
@@ -145,11 +179,21 @@ class CallStep:
         return Reply(status=status, headers=headers, body=reply.body)
 
 
-def to_provider(headers: Headers) -> tuple[Headers, str, str | None]:
-    """Return what the provider may see of a caller's headers, the media type, and the idempotency key."""
-    kept: Headers = []
+def to_provider(
+    headers: Headers, passes: Mapping[str, str], *, plain: bool
+) -> tuple[Headers, str, str | None]:
+    """Return what the provider may see of a caller's headers, the media type, and the idempotency key.
+
+    A field in which the provider learns something from us is never the caller's to fill in, also when we have
+    nothing to say in it. `plain`: the answer will be looked into, so it must not come compressed.
+    """
+    kept: Headers = [PLAIN] if plain else []
     media_type, key = "", None
     dropped = TO_PROVIDER_NEVER
+    if passes:
+        dropped = dropped | {name.lower().encode() for name in passes.values()}
+    if plain:
+        dropped = dropped | {PLAIN[0]}
     for name, value in headers:
         if name == b"connection":
             dropped = dropped | {option.strip().lower() for option in value.split(b",")}
@@ -158,7 +202,7 @@ def to_provider(headers: Headers) -> tuple[Headers, str, str | None]:
         elif name == b"idempotency-key":
             key = value.decode("latin-1")
     for name, value in headers:
-        if name not in dropped and not name.startswith(b"lgsp-"):
+        if name not in dropped and not name.startswith(PRIVATE_PREFIXES):
             kept.append((name, value))
     return kept, media_type, key
 
@@ -173,6 +217,6 @@ def to_caller(headers: Headers, *, keep_length: bool) -> Headers:
         (name, value)
         for name, value in headers
         if (name not in TO_CALLER_NEVER or (keep_length and name == b"content-length"))
-        and not name.startswith(b"lgsp-")
+        and not name.startswith(PRIVATE_PREFIXES)
         and name not in named
     ]

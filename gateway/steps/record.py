@@ -1,9 +1,9 @@
 """Opening and closing an exchange: no evidence, no answer."""
 
 import asyncio
-import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager
 from hashlib import sha256
 from time import perf_counter_ns, time_ns
 from typing import Protocol
@@ -16,6 +16,7 @@ from gateway.views import ClientView, Snapshot
 from registry.errors import LedgerUnavailable
 from registry.evidence import Delivered, Ledger, Outcome, Record
 from registry.ids import uuid7
+from registry.randomness import Randomness
 
 SALT_BYTES = 16
 
@@ -52,6 +53,7 @@ class Recorder:
         self._settle = settle
         self._problem = problem
         self._tally: Counter[str] = Counter()
+        self._randomness = Randomness()
 
     def open(self, request: Request, snapshot: Snapshot, client: ClientView) -> Exchange:
         """Begin the exchange of an identified client."""
@@ -65,7 +67,7 @@ class Recorder:
             consumer=client.system or "",
             revision=snapshot.revision,
         )
-        return Exchange(request, snapshot, client, record, os.urandom(SALT_BYTES))
+        return Exchange(request, snapshot, client, record, self._randomness.take(SALT_BYTES))
 
     async def open_record(self, exchange: Exchange) -> None:
         """Make it durable that the exchange has begun. Raises Refusal when that fails."""
@@ -99,9 +101,10 @@ class Recorder:
             reply.body = self._stream(exchange, reply, reply.body)
             return reply
         record = exchange.record
+        body = b"" if exchange.request.method == "HEAD" else reply.body
         record.status = reply.status
-        record.reply_bytes = len(reply.body)
-        record.reply_commitment = sha256(exchange.salt + reply.body).digest()
+        record.reply_bytes = len(body)
+        record.reply_commitment = sha256(exchange.salt + body).digest()
         record.delivered = Delivered.NO if exchange.request.gone() else Delivered.YES
         try:
             await self._close(exchange)
@@ -120,11 +123,13 @@ class Recorder:
         record.total_us = total // 1000
         record.provider_us = exchange.provider_ns // 1000
         record.gateway_us = record.total_us - record.provider_us
-        name = exchange.service.name if exchange.service is not None else ""
-        self._counts.exchange(name, record.outcome, record.gateway_us / 1e6, record.provider_us / 1e6)
+        outcome: str = Outcome.NODE_FAILURE
         try:
             await self._ledger.append(record, exchange.salt)
+            outcome = record.outcome
         finally:
+            name = exchange.service.name if exchange.service is not None else ""
+            self._counts.exchange(name, outcome, record.gateway_us / 1e6, record.provider_us / 1e6)
             self._settle(exchange)
 
     async def _stream(
@@ -137,7 +142,7 @@ class Recorder:
         held = b""
         ended = False
         try:
-            with self._streams.watch(exchange):
+            with self.watch(exchange):
                 async for piece in self._timed(exchange, body):
                     digest.update(piece)
                     record.reply_bytes += len(piece)
@@ -145,18 +150,13 @@ class Recorder:
                         yield held
                     held = piece
             ended = True
-        except ConnectorError:
-            _end(exchange, Reason.PROVIDER_CUT)
-            raise
-        except asyncio.CancelledError:
-            _end(exchange, exchange.cut or Reason.NODE_STOPPED)
-            raise
-        except GeneratorExit:
-            _end(exchange, exchange.cut or Reason.CALLER_GONE)
+        except BaseException as error:
+            _end(exchange, why_cut(exchange, error))
             raise
         finally:
             record.reply_commitment = digest.digest()
-            record.delivered = Delivered.YES if ended else Delivered.CUT
+            whole = ended and not exchange.request.gone()
+            record.delivered = Delivered.YES if whole else Delivered.CUT
             await asyncio.shield(self._close(exchange))
         yield held
 
@@ -172,11 +172,18 @@ class Recorder:
         finally:
             await body.aclose()  # type: ignore[attr-defined]  # the contract's streams are generators
 
+    def watch(self, exchange: Exchange) -> AbstractContextManager[None]:
+        """Cut what the current task does inside when client or grant are withdrawn."""
+        return self._streams.watch(exchange)
+
     async def interrupted(self, exchange: Exchange) -> None:
         """Close an exchange whose task is being cancelled."""
         _end(exchange, exchange.cut or Reason.NODE_STOPPED)
         exchange.record.delivered = Delivered.NO
-        await asyncio.shield(self._close(exchange))
+        try:
+            await asyncio.shield(self._close(exchange))
+        except LedgerUnavailable:
+            return  # nobody is there to be told; an open record is closed when the node starts again
 
     def turn_away(self, reason: Reason) -> None:
         """Count what failed before a client was known."""
@@ -203,6 +210,21 @@ class Recorder:
                 return
             self._tally[reason] -= count
         self._tally += Counter()
+
+
+def why_cut(exchange: Exchange, error: BaseException) -> Reason:
+    """Return the reason for which a stream broke off with this error."""
+    match error:
+        case Refusal(reason=reason):  # the caller's own message, which the provider's answer is made of
+            return reason
+        case ConnectorError():
+            return exchange.cut or Reason.PROVIDER_CUT
+        case GeneratorExit():
+            return exchange.cut or Reason.CALLER_GONE
+        case asyncio.CancelledError():
+            return exchange.cut or Reason.NODE_STOPPED
+        case _:
+            return Reason.INTERNAL
 
 
 def _end(exchange: Exchange, reason: Reason) -> None:

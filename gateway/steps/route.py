@@ -46,7 +46,7 @@ def find_version(service: ServiceView, rest: str) -> tuple[VersionView, str]:
     segment, slash, path = rest.partition("/")
     match = VERSION.fullmatch(segment)
     if match is None:
-        if service.default is None:
+        if service.default is None or service.default.status == "draft":
             raise Refusal(Reason.VERSION_UNKNOWN, service=service.name, version="")
         return service.default, "/" + rest
     version = service.versions.get(match[1])
@@ -87,9 +87,13 @@ def route_unknown(name: str, exchange: Exchange) -> Refusal:
     wanted = name.lower()
     if 3 <= len(wanted) <= 63:  # noqa: PLR2004  (the length of a service name)
         for key, service in exchange.snapshot.services.items():
-            if abs(len(key) - len(wanted)) <= 1 and _one_apart(key, wanted) and service.default is not None:
+            if abs(len(key) - len(wanted)) <= 1 and _one_apart(key, wanted) and _is_published(service):
                 return Refusal(Reason.ROUTE_UNKNOWN, did_you_mean=service.name)
     return Refusal(Reason.ROUTE_UNKNOWN)
+
+
+def _is_published(service: ServiceView) -> bool:
+    return service.default is not None and service.default.status in ("published", "deprecated")
 
 
 def _one_apart(a: str, b: str) -> bool:

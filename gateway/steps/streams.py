@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import time
 
-from gateway.exchange import Exchange, Reason
+from gateway.exchange import Exchange, Reason, Request
 from gateway.views import Snapshot
 
 
@@ -32,18 +32,16 @@ class Streams:
         for exchange, task in tuple(self._watched.values()):
             if exchange.cut is None and not still_allowed(exchange, snapshot, time()):
                 exchange.cut = Reason.CUT_BY_REVOCATION
+                exchange.request.cut = True
                 task.cancel()
-
-    def recheck_times(self, snapshot: Snapshot) -> None:
-        """Cut the streams whose grant has run out meanwhile; called once a second."""
-        if self._watched:
-            self.recheck(snapshot)
 
 
 def still_allowed(exchange: Exchange, snapshot: Snapshot, now: float) -> bool:
     """Say whether a streamed exchange may go on under a later snapshot."""
     client = snapshot.clients.get(exchange.client.id)
     if client is None or not client.active or client.not_before > exchange.record.at / 1e6:
+        return False
+    if any(not is_active(system, snapshot) for system in (client.system or "", exchange.record.consumer)):
         return False
     grants = snapshot.grants.get((exchange.record.consumer, exchange.record.service), ())
     grants += snapshot.grants.get((exchange.client.system or "", exchange.record.service), ())
@@ -56,3 +54,15 @@ def still_allowed(exchange: Exchange, snapshot: Snapshot, now: float) -> bool:
         and service.blocked is None
         and exchange.record.consumer not in service.blocked_consumers
     )
+
+
+def is_active(system: str, snapshot: Snapshot) -> bool:
+    """Say whether a system is registered and may call."""
+    view = snapshot.systems.get(system)
+    return view is not None and view.active
+
+
+def is_cut(request: Request) -> bool:
+    """Say whether the cancellation that has come is our cut of this request's stream; it is then taken back."""
+    task = asyncio.current_task()
+    return request.cut and task is not None and task.uncancel() == 0
