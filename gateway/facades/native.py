@@ -10,7 +10,7 @@ from connectors.message import Headers
 from gateway.exchange import Reason, Refusal, Reply, Request
 from gateway.limiter import AddressLimiter
 from gateway.paths import normalise
-from gateway.pipeline import Pipeline, tell
+from gateway.pipeline import Pipeline
 from gateway.proxies import Proxies
 from registry.errors import LedgerUnavailable
 
@@ -51,7 +51,7 @@ class NativeFacade:
             return await self._pipeline.carry(request)
         except Refusal as refusal:
             self._turned_away(refusal.reason)
-            return tell(refusal, request, style="problem")
+            return self._pipeline.turned_away(refusal, request)
 
     def client_address(self, peer: str, headers: Headers) -> str:
         """Return the caller's address, behind proxies that we trust."""
@@ -133,7 +133,7 @@ async def pieces_of(body: AsyncIterator[bytes], gone: Callable[[], bool]) -> Asy
             if gone():
                 return
             yield piece
-    except (ConnectorError, LedgerUnavailable) as error:
+    except (ConnectorError, LedgerUnavailable, Refusal) as error:
         raise StreamCut(type(error).__name__) from error
     finally:
         await body.aclose()  # type: ignore[attr-defined]  # the recorder's streams are generators

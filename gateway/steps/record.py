@@ -105,7 +105,8 @@ class Recorder:
         record.status = reply.status
         record.reply_bytes = len(body)
         record.reply_commitment = sha256(exchange.salt + body).digest()
-        record.delivered = Delivered.NO if exchange.request.gone() else Delivered.YES
+        left = record.reason == Reason.BODY_CUT or exchange.request.gone()
+        record.delivered = Delivered.NO if left else Delivered.YES
         try:
             await self._close(exchange)
         except LedgerUnavailable:
