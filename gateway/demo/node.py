@@ -52,7 +52,7 @@ class Node:
         """Start the node, with these settings on top, and wait until it is ready. Raises ChildFailed."""
         environ = self._environ | {f"LGSP_{name.upper()}": value for name, value in settings.items()}
         log = self.folder / "node.log"
-        self._child = Child("gateway.demo.child", "serve", log=log, environ=environ)
+        self._child = Child("gateway.demo.child", "serve", log=log, environ=environ, speaks=False)
         wait_until(self._is_ready, self._child)
         return self
 

@@ -20,10 +20,18 @@ class ChildFailed(Exception):
 
 
 class Child:
-    """A child process. Its standard input is a pipe that closes with us, by which it knows when to end."""
+    """A child process. Its standard input is a pipe that closes with us, by which it knows when to end.
+
+    One that `speaks` says on standard output that it is ready; of the others that goes to the log as well.
+    """
 
     def __init__(
-        self, module: str, *arguments: str, log: Path, environ: Mapping[str, str] | None = None
+        self,
+        module: str,
+        *arguments: str,
+        log: Path,
+        environ: Mapping[str, str] | None = None,
+        speaks: bool = True,
     ) -> None:
         self.name = f"{module} {arguments[0]}" if arguments else module
         self._log = log
@@ -32,7 +40,7 @@ class Child:
             self._process = subprocess.Popen(  # noqa: S603  (our own modules)
                 [sys.executable, "-m", module, *arguments],
                 stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
+                stdout=subprocess.PIPE if speaks else errors,
                 stderr=errors,
                 env=None if environ is None else dict(environ),
                 start_new_session=True,
