@@ -17,7 +17,11 @@ log = logging.getLogger("lgsp.ledger")
 
 
 class ConnectionLost(LedgerUnavailable):
-    """The connection broke; whether the batch was committed is to be found out after connecting again."""
+    """The connection broke. `doubtful`: in the middle of a commit, so that only the database knows the result."""
+
+    def __init__(self, reason: str, *, doubtful: bool = False) -> None:
+        super().__init__(reason)
+        self.doubtful = doubtful
 
 
 @dataclass(slots=True, kw_only=True)
@@ -106,7 +110,7 @@ class Backend(Protocol):
         ...
 
     def commit(self, sealed: Sealed) -> None:
-        """Write a batch durably, or nothing of it. Raises ConnectionLost when it is not known which."""
+        """Write a batch durably, or nothing of it. Raises ConnectionLost when connecting again may help."""
         ...
 
     def probe(self) -> None:

@@ -20,6 +20,7 @@ from registry.evidence import Record
 from registry.ledger import decode, ended_by_ledger
 
 PROBE_SECONDS = 0.5
+DOUBT_SECONDS = 5.0
 CAPACITY = 16_384
 
 log = logging.getLogger("lgsp.ledger")
@@ -185,9 +186,8 @@ class LedgerWriter:
                 self._backend.probe()
         try:
             self._commit(rows)
-        except ConnectionLost:
-            # An idle connection may have been cut long ago: find out, and try once more before giving up.
-            self._commit(self._resume(rows))
+        except ConnectionLost as error:
+            self._commit(self._resume_patiently(rows, DOUBT_SECONDS if error.doubtful else 0))
 
     def _commit(self, rows: list[Row]) -> None:
         if not rows:
@@ -199,6 +199,22 @@ class LedgerWriter:
         self._backend.commit(sealed)
         self._advance(sealed)
         self.counters.commit_seconds += time.perf_counter() - began
+
+    def _resume_patiently(self, rows: list[Row], seconds: float) -> list[Row]:
+        """Connect again at once: an idle connection may have been cut long ago.
+
+        Within a commit only the database knows what became of it. Refusing its callers then would leave records
+        of answers that nobody got, so they wait for a while; new requests are refused meanwhile.
+        """
+        until = time.monotonic() + seconds
+        while True:
+            try:
+                return self._resume(rows)
+            except LedgerUnavailable as error:
+                if isinstance(error, SlotTaken) or self._closing or time.monotonic() >= until:
+                    raise
+                self._note_failing(error)
+                self._wake.wait(self._probe_seconds / 5)
 
     def _resume(self, rows: list[Row]) -> list[Row]:
         """Connect again and return what is still to be written: not what a doubtful commit did write."""
@@ -228,16 +244,19 @@ class LedgerWriter:
             self._tell(_resolve, waiting)
 
     def _failed(self, error: LedgerUnavailable) -> None:
-        if not self._failing:
-            self._failing = True
-            log.error("ledger.unavailable", extra={"reason": str(error)})
+        self._note_failing(error)
         self.counters.failures += 1
         rows = self._take_all()
-        self._refuse(rows, error)
         finals = [row for row in rows if row.kind == "final"]
         kept = [] if self._closing else [_kept(row) for row in finals[: self._capacity]]
         self.counters.lost += len(finals) - len(kept)
         self._queue.extendleft(reversed(kept))
+        self._refuse(rows, error)
+
+    def _note_failing(self, error: LedgerUnavailable) -> None:
+        if not self._failing:
+            self._failing = True
+            log.error("ledger.unavailable", extra={"reason": str(error)})
 
     def _take(self, most: int) -> list[Row]:
         queue = self._queue

@@ -108,6 +108,7 @@ class PostgresBackend:
         self._db: Any = None  # Any: asyncpg ships no types
         self._chain = 0
         self._epoch = 0
+        self._in_doubt = False
 
     def resume(self) -> Chain:
         """Connect (again), take the slot under a new epoch, and return where the chain stands."""
@@ -119,8 +120,12 @@ class PostgresBackend:
         return [row["body"] for row in rows]
 
     def commit(self, sealed: Sealed) -> None:
-        """Write a batch durably, or nothing of it. Raises ConnectionLost when it is not known which."""
-        self._run(self._commit(sealed))
+        """Write a batch durably, or nothing of it. Raises ConnectionLost when connecting again may help."""
+        self._in_doubt = False
+        try:
+            self._run(self._commit(sealed))
+        except ConnectionLost as error:
+            raise ConnectionLost(str(error), doubtful=self._in_doubt) from error
 
     def probe(self) -> None:
         """Write something durably that changes nothing."""
@@ -207,6 +212,7 @@ class PostgresBackend:
             await db.execute(
                 _BATCH, *place, batch.epoch, batch.size, batch.root, batch.previous, sealed.head, batch.at
             )
+            self._in_doubt = True  # from here on: the COMMIT that follows may or may not be answered
 
     def _statements(self, sealed: Sealed) -> Iterator[tuple[str, tuple[Any, ...]]]:  # Any: what asyncpg binds
         place, rows = (self._chain, sealed.batch.number), sealed.rows
