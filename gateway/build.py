@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -47,7 +47,7 @@ from gateway.steps.record import Recorder
 from gateway.steps.streams import Streams
 from gateway.transport import AiohttpTransport
 from registry.entities import Endpoint, Version
-from registry.errors import Flaw
+from registry.errors import Flaw, StoreUnavailable
 from registry.register import Register
 from registry.sql.database import check_schema, location, open_engine
 from registry.sql.keys import AssertionStore, KeyStore
@@ -58,7 +58,8 @@ from registry.writer import LedgerWriter
 
 Address = tuple[str, int]
 ACKNOWLEDGE_SECONDS = 10.0
-GAUGES_SECONDS = 60.0
+FIGURES_SECONDS = 60.0
+GAUGES_SECONDS = 1.0
 TALLY_SECONDS = 60.0
 
 
@@ -93,6 +94,7 @@ async def build(settings: Settings, *, slot: int, addresses: Sequence[Address]) 
         stack.push_async_callback(builder.transport.close)
         await builder.open()
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
+        stack.push_async_callback(builder.leave)
         running = [tasks.create_task(work) for work in builder.background()]
         stack.callback(lambda: [task.cancel() for task in running])
         yield builder.node()
@@ -118,6 +120,8 @@ class Builder:
         self.addresses = addresses
         self.log = get_logger("node")
         self.is_stopping = False
+        self.has_registry = True
+        self.new_revision = asyncio.Event()
         where = location(settings.database_address(), settings.data_dir)
         self.registry_engine = open_engine(where.registry)
         self.ledger_engine = open_engine(where.ledger)
@@ -130,6 +134,7 @@ class Builder:
         self._outgoing()
         self._tokens()
         self._data_plane()
+        self.protocol = self._protocol()
 
     def _outgoing(self) -> None:
         settings = self.settings
@@ -203,7 +208,7 @@ class Builder:
         """Read what must be there before the first request: keys, snapshot, quotas."""
         await self.key_watch.open()
         self.snapshots.listen(self.streams.recheck)
-        self.snapshots.listen(self._report_quarantine)
+        self.snapshots.listen(self._report)
         await self.snapshots.refresh()
         await self.quotas.refresh(self.snapshots.current)
         await self._acknowledge()
@@ -216,8 +221,15 @@ class Builder:
             Chore(name="quotas", seconds=1.0, work=lambda: self.quotas.refresh(self.snapshots.current)),
             Chore(name="streams", seconds=1.0, work=self._recheck_streams),
             Chore(name="tally", seconds=TALLY_SECONDS, work=self.recorder.flush_tally),
-            Chore(name="acknowledge", seconds=ACKNOWLEDGE_SECONDS, work=self._acknowledge),
-            Chore(name="figures", seconds=GAUGES_SECONDS, work=self._refresh_gauges),
+            Chore(
+                name="acknowledge",
+                seconds=ACKNOWLEDGE_SECONDS,
+                work=self._acknowledge,
+                bell=self.new_revision,
+            ),
+            Chore(name="figures", seconds=FIGURES_SECONDS, work=self._refresh_figures, at_once=True),
+            # Another worker may be the one that is asked for the metrics.
+            Chore(name="gauges", seconds=GAUGES_SECONDS, work=self._refresh_gauges, at_once=True),
         ]
         return [
             self.endpoints.run(),
@@ -228,17 +240,35 @@ class Builder:
     async def _recheck_streams(self) -> None:
         self.streams.recheck(self.snapshots.current)
 
+    @property
+    def worker(self) -> str:
+        """The name under which this worker says what it runs."""
+        return f"{self.settings.node}/{self.slot}"
+
     async def _acknowledge(self) -> None:
         current = self.snapshots.current
-        await self.workers.acknowledge(f"{self.settings.node}/{self.slot}", current.revision, current.made_at)
+        await self.workers.acknowledge(self.worker, current.revision, current.made_at)
 
-    async def _refresh_gauges(self) -> None:
+    async def leave(self) -> None:
+        """Note that this worker runs no more; when the database is away, its silence says so too."""
+        with suppress(StoreUnavailable):
+            await self.workers.forget(self.worker)
+
+    async def _refresh_figures(self) -> None:
         self.metrics.connectivity(await gauges(self.registry, self.usage, self.rule()))
 
-    def _registry_away(self, error: Exception) -> None:
-        self.log.warning("registry.away", error=str(error), revision=self.snapshots.current.revision)
+    async def _refresh_gauges(self) -> None:
+        self._refresh_metrics()
 
-    def _report_quarantine(self, snapshot: Snapshot) -> None:
+    def _registry_away(self, error: Exception) -> None:
+        """Tell it once; `_report` tells when it is back with news, and the age of the revision is a metric."""
+        if self.has_registry:
+            self.log.warning("registry.away", error=str(error), revision=self.snapshots.current.revision)
+        self.has_registry = False
+
+    def _report(self, snapshot: Snapshot) -> None:
+        self.has_registry = True
+        self.new_revision.set()
         self.log.info("snapshot.live", revision=snapshot.revision, quarantined=len(snapshot.quarantine))
         for it in snapshot.quarantine:
             self.log.warning("object.quarantined", kind=it.kind, id=it.id, label=it.label, reason=it.reason)
@@ -267,7 +297,7 @@ class Builder:
             ),
             admin_port=self.admin_port,
         )
-        return Node(app=app, protocol=self._protocol(), stopping=self._stop)
+        return Node(app=app, protocol=self.protocol, stopping=self._stop)
 
     def _stop(self) -> None:
         self.is_stopping = True
@@ -301,6 +331,7 @@ class Builder:
             current.revision, max(age - self.settings.poll_seconds, 0.0), len(current.quarantine)
         )
         self.metrics.ledger(self.ledger.counters, writable=self.ledger.writable)
+        self.metrics.connections(len(self.protocol.watch.connections))
 
     def _control_plane(self) -> Router:
         router = create_oauth(

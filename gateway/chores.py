@@ -10,18 +10,26 @@ from registry.errors import RegistryError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chore:
-    """Something to do every so often; `name` stands in the log when it fails."""
+    """Something to do every so often; `name` stands in the log when it fails.
+
+    `bell` rings for it in between; `at_once` says that it is done at the start too.
+    """
 
     name: str
     seconds: float
     work: Callable[[], Awaitable[object]]
+    bell: asyncio.Event | None = None
+    at_once: bool = False
 
 
 async def repeat(chore: Chore, log: Logger) -> None:
     """Do a chore for ever. A database that is away is logged once, and again when it is back."""
     failing = False
+    waits = not chore.at_once
     while True:
-        await asyncio.sleep(chore.seconds)
+        if waits:
+            await pause(chore.seconds, chore.bell)
+        waits = True
         try:
             await chore.work()
         except RegistryError as error:
@@ -32,3 +40,16 @@ async def repeat(chore: Chore, log: Logger) -> None:
             if failing:
                 log.info("chore.recovered", chore=chore.name)
             failing = False
+
+
+async def pause(seconds: float, bell: asyncio.Event | None) -> None:
+    """Return after so long, earlier when the bell rings."""
+    if bell is None:
+        await asyncio.sleep(seconds)
+        return
+    try:
+        async with asyncio.timeout(seconds):
+            await bell.wait()
+    except TimeoutError:
+        return
+    bell.clear()

@@ -1,25 +1,24 @@
 """Starting a node: sockets, workers, signals. The one place that starts processes of our own."""
 
 import asyncio
-import json
+import math
+import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from ipaddress import ip_address
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from contextlib import AsyncExitStack, contextmanager
+from importlib.metadata import version
 
 import uvicorn
 import uvloop
 
-from gateway.build import build
-from gateway.logs import configure
-from gateway.metrics import mark_process_dead
-from gateway.settings import Settings, SettingsWrong, address_of, child_environment, handed_on
+from gateway.build import Node, build
+from gateway.logs import configure, get_logger
+from gateway.settings import Settings, SettingsWrong, address_of
+from gateway.starting import EXPECTED, CannotStart, check_together, explain, settings_wrong
+from gateway.supervisor import Supervisor
 
 BACKLOG = 2048
 SETTLE_SECONDS = 5.0
@@ -30,97 +29,132 @@ def serve(settings: Settings) -> int:
     """Run a node until it is told to stop; returns the exit code.
 
     Raises:
-        SettingsWrong: the settings do not go together, or an address is taken.
+        CannotStart: why it does not run, and what helps.
     """
-    check_together(settings)
-    sockets = listen(settings)
-    if settings.workers == 1:
-        return run_worker(settings, 0, sockets)
-    return Supervisor(settings, sockets).run()
-
-
-def check_together(settings: Settings) -> None:
-    """Refuse settings that are each right and do not go together."""
-    if settings.workers > 1 and settings.database is None:
-        raise SettingsWrong(
-            "more than one worker needs PostgreSQL (LGSP_DATABASE): with SQLite the ledger has one writer"
-        )
-    if (settings.tls_certificate is None) != (settings.tls_key is None):
-        raise SettingsWrong("LGSP_TLS_CERTIFICATE and LGSP_TLS_KEY go together")
-    for listening in filter(None, (settings.listen, settings.admin_listen)):
-        host, _ = address_of(listening)
-        plain = settings.tls_certificate is None and not settings.trusted_proxies
-        if plain and not _is_loopback(host):
-            raise SettingsWrong(
-                f"{listening} is not loopback: set LGSP_TLS_CERTIFICATE and LGSP_TLS_KEY, "
-                "or say in LGSP_TRUSTED_PROXIES who ends TLS in front of this node"
-            )
-
-
-def _is_loopback(host: str) -> bool:
     try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        check_together(settings)
+        sockets = listen(settings)
+    except SettingsWrong as error:
+        raise settings_wrong(str(error)) from error
+    configure(level=settings.log_level, form=settings.log_format)
+    started = _telling(settings, sockets)
+    if settings.workers == 1:
+        run_worker(settings, 0, sockets, ready=started)
+    else:
+        Supervisor(settings, sockets).run(started)
+    get_logger("node").info("node.stopped", node=settings.node)
+    return 0
+
+
+def _telling(settings: Settings, sockets: Sequence[socket.socket]) -> Callable[[], None]:
+    """Return a function that tells the log that the node takes requests, and where."""
+    addresses = [f"{host}:{port}" for host, port in (bound.getsockname()[:2] for bound in sockets)]
+
+    def started() -> None:
+        get_logger("node").info(
+            "node.started",
+            node=settings.node,
+            role=settings.role,
+            version=version("lgsp"),
+            listen=addresses[0],
+            admin_listen=addresses[-1],
+            tls=settings.tls_certificate is not None,
+            workers=settings.workers,
+            pid=os.getpid(),
+        )
+
+    return started
 
 
 def listen(settings: Settings) -> list[socket.socket]:
-    """Bind the public address and, when there is one, the admin address."""
+    """Bind the public address and, when there is one, the admin address. Raises SettingsWrong, CannotStart."""
     sockets: list[socket.socket] = []
     for listening in filter(None, (settings.listen, settings.admin_listen)):
         host, port = address_of(listening)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             sockets.append(socket.create_server((host, port), family=family, backlog=BACKLOG))
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             for bound in sockets:
                 bound.close()
-            raise SettingsWrong(f"cannot listen on {listening}: {error.strerror or error}") from error
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            raise CannotStart(
+                f"Không mở được địa chỉ {listening} ({why}). "
+                "Hãy dừng chương trình đang dùng địa chỉ đó, hoặc đổi LGSP_LISTEN hay LGSP_ADMIN_LISTEN.",
+                f"Cannot listen on {listening} ({why}). "
+                "Stop the program that uses the address, or change LGSP_LISTEN or LGSP_ADMIN_LISTEN.",
+            ) from error
     return sockets
 
 
-def run_worker(settings: Settings, slot: int, sockets: Sequence[socket.socket], *, tied: bool = False) -> int:
-    """Run one worker on sockets that are bound already; `tied`: stop when standard input ends."""
-    configure(level=settings.log_level, form=settings.log_format)
+def run_worker(
+    settings: Settings,
+    slot: int,
+    sockets: Sequence[socket.socket],
+    *,
+    ready: Callable[[], None],
+    tied: bool = False,
+) -> None:
+    """Run one worker on sockets that are bound already; `tied`: stop when standard input ends.
+
+    `ready` is called when it takes requests. Raises CannotStart.
+    """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_worker(settings, slot, sockets, tied=tied))
-    return 0
+        runner.run(_worker(settings, slot, sockets, ready, tied=tied))
 
 
-async def _worker(settings: Settings, slot: int, sockets: Sequence[socket.socket], *, tied: bool) -> None:
+async def _worker(
+    settings: Settings, slot: int, sockets: Sequence[socket.socket], ready: Callable[[], None], *, tied: bool
+) -> None:
     addresses = [bound.getsockname()[:2] for bound in sockets]
-    async with build(settings, slot=slot, addresses=addresses) as node:
-        config = uvicorn.Config(
-            node.app,
-            http=node.protocol,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=int(settings.keep_alive_seconds),
-            timeout_graceful_shutdown=int(settings.drain_seconds),
-            ssl_certfile=settings.tls_certificate,
-            ssl_keyfile=settings.tls_key,
-        )
-        server = NodeServer(config, node.stopping)
+    async with AsyncExitStack() as stack:
+        try:
+            node = await stack.enter_async_context(build(settings, slot=slot, addresses=addresses))
+        except EXPECTED as error:
+            raise explain(error) from error
+        server = NodeServer(_config(settings, node), node.stopping, ready, settings.stop_notice_seconds)
         if tied:
             asyncio.get_running_loop().add_reader(sys.stdin.fileno(), server.stop)
         await server.serve(list(sockets))
         await server.settle()
 
 
+def _config(settings: Settings, node: Node) -> uvicorn.Config:
+    return uvicorn.Config(
+        node.app,
+        http=node.protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=int(settings.keep_alive_seconds),
+        timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
+    )
+
+
 class NodeServer(uvicorn.Server):
     """uvicorn's server with our own signals: the node is closed in order before the process ends."""
 
-    def __init__(self, config: uvicorn.Config, stopping: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        stopping: Callable[[], None],
+        ready: Callable[[], None],
+        notice_seconds: float,
+    ) -> None:
         super().__init__(config)
         self._stopping = stopping
+        self._ready = ready
+        self._notice_seconds = notice_seconds
+        self._close_at = math.inf
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop on SIGINT and SIGTERM; a second one stops waiting for requests under way."""
+        """Stop on SIGINT and SIGTERM; a second one on a terminal stops waiting for requests under way."""
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
             loop.add_signal_handler(number, self.stop)
@@ -130,88 +164,26 @@ class NodeServer(uvicorn.Server):
             for number in SIGNALS:
                 loop.remove_signal_handler(number)
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take connections, and say so."""
+        await super().startup(sockets)
+        self._ready()
+
     def stop(self) -> None:
-        """Take no new connections and end when the requests under way have ended."""
+        """Be not ready any more; after the notice take no new connections, and end with the requests under way."""
         self._stopping()
         self.force_exit = self.should_exit and sys.stdin is not None and sys.stdin.isatty()
+        if not self.should_exit:
+            self._close_at = time.monotonic() + self._notice_seconds
         self.should_exit = True
         asyncio.get_running_loop().remove_reader(0)
 
+    async def on_tick(self, counter: int) -> bool:
+        """Say whether to take no new connections from now on."""
+        wanted = await super().on_tick(counter)
+        return wanted and (self.force_exit or time.monotonic() >= self._close_at)
+
     async def settle(self) -> None:
         """Wait until requests that were cut short have recorded it."""
-        deadline = time.monotonic() + SETTLE_SECONDS
-        while self.server_state.tasks and time.monotonic() < deadline:
-            await asyncio.sleep(0.01)
-
-
-class Supervisor:
-    """Keeps so many workers running, each with its own slot, on the same sockets."""
-
-    def __init__(self, settings: Settings, sockets: Sequence[socket.socket]) -> None:
-        self._settings = settings
-        self._sockets = sockets
-        self._workers: dict[int, subprocess.Popen[bytes]] = {}
-        self._started: dict[int, float] = {}
-        self._stopping = False
-
-    def run(self) -> int:
-        """Start the workers, start again those that die, and stop all when told to."""
-        for number in SIGNALS:
-            signal.signal(number, self._on_signal)
-        with TemporaryDirectory(prefix="lgsp-metrics-") as folder:
-            failures = 0
-            while not self._stopping:
-                failures = self._keep(Path(folder), failures)
-                if failures > 5 * self._settings.workers:
-                    break
-                time.sleep(0.1)
-            self._stop_all()
-        return 0 if self._stopping else 1
-
-    def _on_signal(self, number: int, frame: object) -> None:
-        self._stopping = True
-
-    def _keep(self, folder: Path, failures: int) -> int:
-        """Start the workers that are not running; returns how many in a row did not live for ten seconds."""
-        for slot in range(self._settings.workers):
-            worker = self._workers.get(slot)
-            if worker is not None and worker.poll() is None:
-                continue
-            if worker is not None:
-                lived = time.monotonic() - self._started[slot]
-                failures = failures + 1 if lived < 10 else 0  # noqa: PLR2004  (said in the docstring)
-                sys.stderr.write(f"worker {slot} ended with code {worker.returncode}; starting another\n")
-                mark_process_dead(folder, worker.pid)
-                time.sleep(min(0.1 * 2**failures, 5.0))
-            self._workers[slot] = self._start(slot, folder)
-            self._started[slot] = time.monotonic()
-        return failures
-
-    def _start(self, slot: int, folder: Path) -> "subprocess.Popen[bytes]":
-        files = [bound.fileno() for bound in self._sockets]
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "gateway.worker"],
-            stdin=subprocess.PIPE,
-            pass_fds=files,
-            env=child_environment(PROMETHEUS_MULTIPROC_DIR=str(folder)),
-            start_new_session=True,
-        )
-        if worker.stdin is not None:
-            task = {"slot": slot, "sockets": files, "settings": handed_on(self._settings)}
-            worker.stdin.write(json.dumps(task).encode() + b"\n")
-            worker.stdin.flush()
-        return worker
-
-    def _stop_all(self) -> None:
-        for worker in self._workers.values():
-            worker.terminate()
-        deadline = time.monotonic() + self._settings.drain_seconds + 2 * SETTLE_SECONDS
-        for worker in self._workers.values():
-            try:
-                worker.wait(max(deadline - time.monotonic(), 0.1))
-            except subprocess.TimeoutExpired:
-                worker.kill()
-                worker.wait()
-            if worker.stdin is not None:
-                worker.stdin.close()
-
+        if self.server_state.tasks:
+            await asyncio.wait(tuple(self.server_state.tasks), timeout=SETTLE_SECONDS)

@@ -93,6 +93,12 @@ class Settings(BaseModel):
     drain_seconds: float = Field(
         30.0, gt=0, description="Time that requests under way get when the node stops."
     )
+    stop_notice_seconds: float = Field(
+        0.0,
+        ge=0,
+        le=300,
+        description="Time between being told to stop, when `/health/ready` says so, and taking no new connections.",
+    )
     # egress
     egress_networks: Names = Field(
         (),
@@ -179,7 +185,8 @@ def _explain(error: ValueError) -> str:
     lines = []
     for item in getattr(error, "errors", list)():
         name = ".".join(str(part) for part in item["loc"])
-        lines.append(f"{PREFIX}{name.upper()} ({name}): {item['msg']}")
+        what = "no setting has this name" if item["type"] == "extra_forbidden" else item["msg"]
+        lines.append(f"{PREFIX}{name.upper()}: {what}")
     return "\n".join(lines) or "the settings are not usable"
 
 

@@ -52,6 +52,12 @@ class Workers:
                     sa.delete(_workers).where(_workers.c.seen_at < time() - 10 * SILENT_SECONDS)
                 )
 
+    async def forget(self, worker: str) -> None:
+        """Note that `worker` has ended. Raises StoreUnavailable."""
+        with translated():
+            async with writing(self._engine).begin() as connection:
+                await connection.execute(sa.delete(_workers).where(_workers.c.name == worker))
+
     async def running(self) -> Sequence[Acknowledged]:
         """Return the workers heard of within a minute. Raises StoreUnavailable."""
         query = (
