@@ -114,9 +114,13 @@ def _xlsx(content: bytes) -> Sequence[tuple[str, Sequence[Sequence[str]]]]:
 
 
 def _lines(sheet: Any) -> Sequence[Sequence[str]]:  # Any: several classes of openpyxl
-    # One row more than allowed, so that the excess is noticed; a row number can be made up.
+    # One row more than allowed, so that the excess is noticed; a row number can be made up, and many a sheet
+    # has formats, but nothing else, down to its very last row.
     rows = sheet.iter_rows(max_row=_MOST_ROWS + 1, max_col=_MOST_COLUMNS, values_only=True)
-    return [[_text(value) for value in row] for row in islice(rows, _MOST_ROWS + 1)]
+    lines = [[_text(value) for value in row] for row in islice(rows, _MOST_ROWS + 1)]
+    while lines and not any(lines[-1]):
+        lines.pop()
+    return lines
 
 
 def _check_size(content: bytes) -> None:
