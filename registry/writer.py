@@ -159,25 +159,33 @@ class LedgerWriter:
         while self._queue or not self._closing:
             self._wait()
             self._taken = self._take(MAX_BATCH)
+            # Told to close in the middle of an attempt, we make one more: with what has gathered since.
+            last = self._closing
             try:
                 self._make_durable(self._taken)
             except LedgerUnavailable as error:
-                self._failed(error)
-                if self._closing:
+                self._failed(error, last=last)
+                if last:
                     return
             else:
                 self._succeeded()
 
     def _wait(self) -> None:
         if self._failing:
-            # Only `close` sets the event while we are failing: appends wait for the next probe.
-            self._wake.wait(self._probe_seconds)
+            self._pause(self._probe_seconds)
             return
         self._idle = True
         if not self._queue and not self._closing:
             self._wake.wait()
         self._idle = False
         self._wake.clear()
+
+    def _pause(self, seconds: float) -> None:
+        """Wait between two probes; appends wait for the next one, only `close` cuts it short."""
+        if not self._closing:
+            # An append may have set it just before we began to fail.
+            self._wake.clear()
+        self._wake.wait(seconds)
 
     def _make_durable(self, rows: list[Row]) -> None:
         if self._failing:
@@ -214,7 +222,7 @@ class LedgerWriter:
                 if isinstance(error, SlotTaken) or self._closing or time.monotonic() >= until:
                     raise
                 self._note_failing(error)
-                self._wake.wait(self._probe_seconds / 5)
+                self._pause(self._probe_seconds / 5)
 
     def _resume(self, rows: list[Row]) -> list[Row]:
         """Connect again and return what is still to be written: not what a doubtful commit did write."""
@@ -243,12 +251,12 @@ class LedgerWriter:
         if waiting:
             self._tell(_resolve, waiting)
 
-    def _failed(self, error: LedgerUnavailable) -> None:
+    def _failed(self, error: LedgerUnavailable, *, last: bool) -> None:
         self._note_failing(error)
         self.counters.failures += 1
         rows = self._take_all()
         finals = [row for row in rows if row.kind == "final"]
-        kept = [] if self._closing else [_kept(row) for row in finals[: self._capacity]]
+        kept = [] if last else [_kept(row) for row in finals[: self._capacity]]
         self.counters.lost += len(finals) - len(kept)
         self._queue.extendleft(reversed(kept))
         self._refuse(rows, error)
