@@ -105,7 +105,7 @@ class Connection(Entry, asyncio.Protocol):
         """
         self._exchange = future = self._loop.create_future()
         transport = self._transport
-        if transport is None or self.gone:
+        if transport is None or self.gone or transport.is_closing():
             future.set_exception(ClosedBefore(sent=False))
             return future
         self._reader = AnswerReader(head_only=outgoing.head_only)
@@ -263,9 +263,10 @@ class Connection(Entry, asyncio.Protocol):
         return stream
 
     def _read_on(self) -> None:
-        if self._reading_paused and self._transport is not None and not self.gone:
+        transport = self._transport
+        if self._reading_paused and transport is not None and not transport.is_closing():
             self._reading_paused = False
-            self._transport.resume_reading()
+            transport.resume_reading()
             if self._terms.limits.between_bytes_seconds is not None:
                 self._allow(self._terms.limits.between_bytes_seconds)
 
@@ -319,9 +320,10 @@ class Connection(Entry, asyncio.Protocol):
                     await asyncio.sleep(0)
                 if self._writable is not None:
                     await self._writable
-                if self._transport is None or self.gone:
+                transport = self._transport
+                if transport is None or transport.is_closing():
                     return
-                self._transport.writelines(parts)
+                transport.writelines(parts)
         except Exception as error:  # noqa: BLE001 (handed to whoever waits for the answer)
             self._upload = None
             self.fail(error)

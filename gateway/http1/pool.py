@@ -77,7 +77,7 @@ class Pool:
                     self._opening += 1
                 return await self._make(until)
         except (OSError, TimeoutError) as error:
-            raise _not_sent(error) from error
+            raise _not_sent(error, secure=self._destination.scheme == "https") from error
 
     def give_back(self, connection: Connection) -> None:
         """Take a connection that can carry another exchange; whoever has waited longest gets it."""
@@ -179,11 +179,17 @@ class Pool:
         return connection
 
 
-def _not_sent(error: OSError | TimeoutError) -> NotSent:
-    if isinstance(error, socket.gaierror):
-        return NotSent("dns")
-    if isinstance(error, ssl.SSLError):
-        return NotSent("tls")
-    if isinstance(error, TimeoutError):
-        return NotSent("connect-timeout")
-    return NotSent("refused" if isinstance(error, ConnectionRefusedError) else "unreachable")
+def _not_sent(error: OSError | TimeoutError, *, secure: bool) -> NotSent:
+    match error:
+        case socket.gaierror():
+            return NotSent("dns")
+        case ssl.SSLError():
+            return NotSent("tls")
+        case TimeoutError():
+            return NotSent("connect-timeout")
+        case ConnectionRefusedError():
+            return NotSent("refused")
+        case ConnectionError() if secure:
+            return NotSent("tls")  # ended in the middle of the handshake
+        case _:
+            return NotSent("unreachable")
