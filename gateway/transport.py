@@ -8,7 +8,7 @@ error is a code out of `REASONS`.
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -255,10 +255,9 @@ class Reply:
 
     def __init__(self, response: ClientResponse, body: Body) -> None:
         self.status = response.status
+        hidden = _NOT_PASSED_ON | _named(response.headers.getall("Connection", ()))
         self.headers: Headers = [
-            (lower, value)
-            for name, value in response.raw_headers
-            if (lower := name.lower()) not in _NOT_PASSED_ON
+            (lower, value) for name, value in response.raw_headers if (lower := name.lower()) not in hidden
         ]
         self.body = body
 
@@ -514,6 +513,11 @@ def _check_end(response: ClientResponse, protocol: ResponseHandler) -> None:
         "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
     ):
         raise NoAnswer("cut")
+
+
+def _named(connection: Iterable[str]) -> frozenset[bytes]:
+    """Return the names of the fields that are for us alone, by what `Connection` says (RFC 9110, 7.6.1)."""
+    return frozenset(name.strip().lower().encode() for field in connection for name in field.split(","))
 
 
 def _do_nothing(_: object) -> None:
