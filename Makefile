@@ -41,6 +41,9 @@ fix: setup
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+docs: setup  ## the pages that are made from the code
+	@$(BIN)/python -m gateway.reference
+
 bench: setup
 	@$(BIN)/python -m bench
 
