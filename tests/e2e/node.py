@@ -44,6 +44,11 @@ class RunningNode:
     log: Path
     environment: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def port(self) -> int:
+        """The public port."""
+        return int(self.base.rpartition(":")[2])
+
     async def client(self, name: str, **given: Any) -> "Caller":
         """Register a client and return a caller with its credentials."""
         made = await self.register.add(Kind.CLIENT, {"name": name} | given, AUTHOR)
