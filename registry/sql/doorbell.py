@@ -53,11 +53,10 @@ class Doorbell:
             return
         self._tried = time.monotonic()
         try:
-            connection = await asyncpg.connect(self._dsn, timeout=_CONNECT_SECONDS)
-            await connection.add_listener(self._channel, self._ring)
+            self._connection = await asyncpg.connect(self._dsn, timeout=_CONNECT_SECONDS)
+            await self._connection.add_listener(self._channel, self._ring)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            return  # the poll goes on without the doorbell
-        self._connection = connection
+            await self.close()  # the poll goes on without the doorbell
 
     def _ring(self, *_: object) -> None:
         self._rung.set()

@@ -9,7 +9,9 @@ from pathlib import Path
 import anyio
 import anyio.lowlevel
 import pytest
-from sqlalchemy import text
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, text
 
 from registry.documents import parse
 from registry.entities import Client, ClientSecret, Entity, Kind, Organisation, Service, System
@@ -25,6 +27,7 @@ from registry.errors import (
 from registry.ids import uuid7
 from registry.sql.database import Location, check_schema, location, open_engine, upgrade
 from registry.sql.registry import SQLRegistry, open_registry
+from registry.sql.tables import metadata
 from registry.stores import Change, Revision, Stored
 from tests.factories import (
     ADMIN,
@@ -542,6 +545,20 @@ async def test_a_database_without_a_schema_is_not_served(database_url: str | Non
         await check_schema(where)
     await upgrade(where)
     await check_schema(where)
+
+
+async def test_the_migrations_make_the_tables_that_the_code_knows(database_location: Location) -> None:
+    def differences(connection: Connection) -> list[object]:
+        known = set(metadata.tables)
+        options = {"include_name": lambda name, kind, _: kind != "table" or name in known}
+        return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
+
+    engine = open_engine(database_location.registry)
+    async with engine.connect() as connection:
+        found = await connection.run_sync(differences)
+    await engine.dispose()
+
+    assert found == []
 
 
 async def test_a_newer_schema_is_not_served(database_location: Location) -> None:
