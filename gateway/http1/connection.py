@@ -212,9 +212,11 @@ class Connection(Entry, asyncio.Protocol):
 
     def _finish(self, reader: AnswerReader) -> None:
         """Deliver a whole answer; keep the connection if nothing is left open or in doubt."""
-        exchange, self._exchange = self._exchange, None
-        stream, self._stream = self._stream, None
-        self._reader = None
+        if self._stream is None and reader.size > self._terms.buffer_bytes:
+            receiver = self._open_stream(reader)
+        else:
+            receiver = None if self._stream is None else self._stream()
+        exchange, self._exchange, self._stream, self._reader = self._exchange, None, None, None
         if reader.reusable and self._sent_whole:
             seconds = self._terms.idle_seconds
             if reader.idle_seconds is not None:
@@ -224,11 +226,9 @@ class Connection(Entry, asyncio.Protocol):
         else:
             self.abort()
         pieces = reader.pieces
-        if stream is not None:
-            receiver = stream()
-            if receiver is not None:
-                receiver.push(pieces)
-                receiver.end()
+        if receiver is not None:
+            receiver.push(pieces)
+            receiver.end()
         elif exchange is not None and not exchange.done():
             body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             exchange.set_result(Reply(reader.status, reader.headers, body))
