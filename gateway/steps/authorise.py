@@ -25,7 +25,23 @@ STATUS_REASONS = {
     "revoked": Reason.GRANT_REVOKED,
     "quarantined": Reason.GRANT_QUARANTINED,
 }
-SPECIFIC = list(STATUS_REASONS.values())
+NEARNESS = {
+    reason: rank
+    for rank, reason in enumerate(
+        (
+            Reason.GRANT_REFUSED,
+            Reason.GRANT_REVOKED,
+            Reason.GRANT_EXPIRED,
+            Reason.GRANT_REQUESTED,
+            Reason.GRANT_QUARANTINED,
+            Reason.GRANT_SUSPENDED,
+            Reason.GRANT_NOT_YET_VALID,
+            Reason.ENVIRONMENT_NOT_GRANTED,
+            Reason.OPERATION_NOT_GRANTED,
+        )
+    )
+}
+"""How near a grant came to allowing a call, by why it did not; any other reason is nearer still."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,14 +104,15 @@ def decide(
     grants: tuple[GrantView, ...], *, operation: str, environment: str, claimed: Claimed, now: float
 ) -> GrantView:
     """Return the first grant that allows the call. Raises Refusal with the reason that came closest."""
-    closest: Refusal | None = None
+    closest, nearest = Refusal(Reason.GRANT_MISSING), -1
     for grant in grants:
         refusal = denial(grant, operation=operation, environment=environment, claimed=claimed, now=now)
         if refusal is None:
             return grant
-        if closest is None or refusal.reason not in SPECIFIC:
-            closest = refusal
-    raise closest or Refusal(Reason.GRANT_MISSING)
+        nearness = NEARNESS.get(refusal.reason, len(NEARNESS))
+        if nearness >= nearest:
+            closest, nearest = refusal, nearness
+    raise closest
 
 
 def denial(
