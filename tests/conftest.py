@@ -25,6 +25,9 @@ def anyio_backend() -> str:
 def postgres_server() -> Iterator[PostgresServer]:
     """A PostgreSQL server of this test session."""
     with running_postgres() as server:
+        # Nothing of it outlives the session; tests of crashes run a server of their own.
+        server.run("ALTER SYSTEM SET fsync = off")
+        server.run("SELECT pg_reload_conf()")
         yield server
 
 
