@@ -8,10 +8,11 @@ from fastapi import Response
 from pydantic import Field
 
 from auth.decide import action_of
-from gateway.api.answers import Json, answer
+from gateway.api.answers import answer
 from gateway.api.bodies import JSON, LARGE, parse_object, read_body
 from gateway.api.decisions import check_role, demand, subject_of
 from gateway.api.errors import PlanStale
+from gateway.api.flaws import render_flaw
 from gateway.api.routes import Answer, Body, Route
 from gateway.api.visit import Query, Visit
 from registry.documents import parse_as
@@ -111,15 +112,11 @@ async def inventory(visit: Visit) -> Response:
     if not dry_run:
         revision = (await import_inventory(parts.register, found, author)).number
     refused = [
-        {"sheet": row.sheet, "row": row.row, "errors": [_flaw(reason) for reason in row.reasons]}
+        {"sheet": row.sheet, "row": row.row, "errors": [render_flaw(reason) for reason in row.reasons]}
         for row in found.refused
     ]
     told = {"applied": not dry_run, "revision": revision, "accepted": found.accepted, "refused": refused}
     return answer(told | {"plan": render_plan(found.plan)})
-
-
-def _flaw(flaw: Flaw) -> Json:
-    return {"pointer": flaw.pointer, "code": flaw.code, "message": flaw.message}
 
 
 ROUTES = (

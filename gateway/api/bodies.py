@@ -55,9 +55,9 @@ def parse_json(body: bytes) -> Any:  # Any: whatever the JSON says; checked by w
     try:
         value = json.loads(body.decode("utf-8"), object_pairs_hook=_object, parse_constant=_no_constant)
     except RecursionError:
-        raise Invalid([Flaw("", "too-deep", f"nested deeper than {DEEPEST} levels")]) from None
+        raise Invalid([Flaw("", "too-deep", f"This is nested deeper than {DEEPEST} levels.")]) from None
     except ValueError as error:
-        raise Invalid([Flaw("", "json-broken", f"not JSON: {_where(error)}")]) from None
+        raise Invalid([Flaw("", "json-broken", f"This is not JSON: {_where(error)}.")]) from None
     flaws = list(_twice(value, (), 0))
     if flaws:
         raise Invalid(flaws)
@@ -68,7 +68,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
     """Parse a JSON object strictly; an empty body is an empty object. Raises Invalid."""
     value = parse_json(body) if body.strip() else {}
     if not isinstance(value, dict):
-        raise Invalid([Flaw("", "object-expected", "a JSON object is expected")])
+        raise Invalid([Flaw("", "wrong-type", "A JSON object is expected.")])
     return value
 
 
@@ -97,13 +97,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _twice(value: Any, at: tuple[str | int, ...], depth: int) -> Iterator[Flaw]:
     """Yield where a key stood twice, and where nesting goes too deep."""
     if depth > DEEPEST:
-        yield Flaw(pointer_of(at), "too-deep", f"nested deeper than {DEEPEST} levels")
+        yield Flaw(pointer_of(at), "too-deep", f"This is nested deeper than {DEEPEST} levels.")
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _twice(item, (*at, index), depth + 1)
     elif isinstance(value, dict):
         if isinstance(value, _Twice):
-            yield Flaw(pointer_of((*at, value.key)), "key-twice", "this key stands twice")
+            yield Flaw(pointer_of((*at, value.key)), "duplicate", "This key stands here twice.")
         for key, item in value.items():
             yield from _twice(item, (*at, key), depth + 1)
 

@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from auth.errors import AuthError
 from connectors.errors import ConnectorError
-from gateway.api.answers import Json, etag, render_object
+from gateway.api.answers import etag, render_object
 from gateway.api.errors import (
     AdminError,
     BodyTooLarge,
@@ -22,6 +22,7 @@ from gateway.api.errors import (
     Stale,
     TokenWrong,
 )
+from gateway.api.flaws import render_flaw
 from gateway.exchange import Reason
 from gateway.problems import Problem, notice, problem_for, problem_of, render
 from gateway.texts import choose
@@ -100,13 +101,13 @@ def problem_from(error: Exception, request: Request, language: str) -> Problem:
         case HTTPException():
             return _unknown_address(error, request, language)
         case QueryWrong():
-            flaws = [_flaw(flaw, "parameter") for flaw in error.flaws]
-            return problem_of(error, extra={"errors": flaws}, language=language)
+            return _invalid(error, language, place="parameter")
         case AdminError():
             return _ours(error, language)
         case AlreadyThere():
-            flaw = Flaw(error.pointer, "already-there", f"{error.label!r} is taken by another object.")
-            return problem_of(Invalid([flaw]), language=language)
+            return _invalid(Invalid([Flaw(error.pointer, "taken", f"{error.label!r} is taken.")]), language)
+        case Invalid():
+            return _invalid(error, language)
         case _:
             return problem_of(error, language=language)
 
@@ -138,8 +139,9 @@ def _too_large(error: BodyTooLarge, language: str) -> Problem:
     return problem
 
 
-def _flaw(flaw: Flaw, place: str) -> Json:
-    return {place: flaw.pointer.removeprefix("/"), "code": flaw.code, "message": flaw.message}
+def _invalid(error: Invalid, language: str, place: str = "pointer") -> Problem:
+    flaws = [render_flaw(flaw, place) for flaw in error.flaws]
+    return problem_of(error, extra={"errors": flaws}, language=language)
 
 
 def _forbidden(error: Forbidden, language: str) -> Problem:

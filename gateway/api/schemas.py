@@ -59,9 +59,9 @@ FLAW = record(
         "parameter": {"type": "string", "description": "A parameter of the query."},
         "code": TEXT,
         "message": TEXT,
-        "messages": ANYTHING,
+        "messages": record({"vi": TEXT, "en": TEXT}),
     },
-    optional=("pointer", "parameter", "messages"),
+    optional=("pointer", "parameter"),
 )
 STEP = record(
     {

@@ -43,10 +43,26 @@ def is_list(model: type[BaseModel], name: str) -> bool:
     return field is not None and get_origin(field.annotation) is tuple
 
 
+CODES: Mapping[str, str] = {
+    "extra_forbidden": "unknown-field",
+    "missing": "missing",
+    "greater_than_equal": "range",
+    "less_than_equal": "range",
+    "string_too_short": "length",
+    "string_too_long": "length",
+    "too_long": "length",
+    "literal_error": "choice",
+    "enum": "choice",
+}
+"""pydantic's words for what is wrong with a parameter -> ours; what is not here is a wrong value."""
+
+
 def _query_flaw(item: Mapping[str, Any]) -> Flaw:  # Any: an error as pydantic details it
     name = str(item["loc"][0]) if item["loc"] else ""
-    code = "unknown-field" if item["type"] == "extra_forbidden" else str(item["type"]).replace("_", "-")
-    return Flaw(f"/{name}", code, str(item["msg"]))
+    message = str(item["msg"]).removeprefix("Value error, ").rstrip(".")
+    if item["type"] == "extra_forbidden":
+        message = "There is no such parameter"
+    return Flaw(f"/{name}", CODES.get(item["type"], "value"), f"{message}.")
 
 
 class Visit:
@@ -101,13 +117,13 @@ class Visit:
         for name in dict.fromkeys(self.request.query_params):
             values = self.request.query_params.getlist(name)
             if not all(map(is_storable, (name, *values))):
-                raise QueryWrong([Flaw("", "characters", "the query holds a NUL or half a surrogate pair")])
+                raise QueryWrong([Flaw("", "control-character", "The query holds control characters.")])
             if is_list(model, name):
                 given[name] = [part for value in values for part in value.split(",")]
             elif len(values) == 1:
                 given[name] = values[0]
             else:
-                raise QueryWrong([Flaw(f"/{name}", "given-twice", "this parameter stands twice")])
+                raise QueryWrong([Flaw(f"/{name}", "duplicate", "This parameter stands here twice.")])
         return given
 
     def expected_version(self) -> int:

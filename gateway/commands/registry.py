@@ -168,6 +168,9 @@ def _show_inventory(out: Out, found: Json) -> None:
         f"{found['accepted']} rows taken, {len(found['refused'])} refused.",
     )
     for row in found["refused"]:
-        reasons = "; ".join(f"{flaw['pointer']}: {flaw['message']}" for flaw in row["errors"])
         place = f"{row['sheet']} {row['row']}"
-        out.say(f"  dòng {place}: {reasons}", f"  row {place}: {reasons}")
+        told = {
+            language: "; ".join(f"{flaw['pointer']}: {flaw['messages'][language]}" for flaw in row["errors"])
+            for language in ("vi", "en")
+        }
+        out.say(f"  dòng {place}: {told['vi']}", f"  row {place}: {told['en']}")

@@ -370,7 +370,7 @@ async def test_a_second_need_of_the_same_database_is_refused(province: AdminNode
     refused = await http.post(f"{API}/needs", json=a_need())
 
     assert refused.status_code == 422
-    assert [flaw["code"] for flaw in refused.json()["errors"]] == ["already-there"]
+    assert [flaw["code"] for flaw in refused.json()["errors"]] == ["taken"]
 
 
 def _author() -> Author:

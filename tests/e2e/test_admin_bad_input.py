@@ -36,12 +36,12 @@ TWICE_BELOW = '{"code": "H98", "name_vi": "a", "aliases": [{"code": "H97", "code
         pytest.param("", "/code", "missing", id="nothing"),
         pytest.param("{", "", "json-broken", id="broken JSON"),
         pytest.param(b"\xff\xfe{}", "", "json-broken", id="not UTF-8"),
-        pytest.param("[]", "", "object-expected", id="a list"),
+        pytest.param("[]", "", "wrong-type", id="a list"),
         pytest.param('{"code": NaN}', "", "json-broken", id="NaN"),
         pytest.param("[" * 100_000, "", "too-deep", id="nested without end"),
         pytest.param('{"a":' * 200 + "1" + "}" * 200, "/a" * 101, "too-deep", id="nested deep"),
-        pytest.param(TWICE, "/code", "key-twice", id="a key twice"),
-        pytest.param(TWICE_BELOW, "/aliases/0/code", "key-twice", id="a key twice below"),
+        pytest.param(TWICE, "/code", "duplicate", id="a key twice"),
+        pytest.param(TWICE_BELOW, "/aliases/0/code", "duplicate", id="a key twice below"),
         pytest.param('{"code": "H98", "name_vi": "a\\u0000"}', "/name_vi", "control-character", id="NUL"),
         pytest.param(
             '{"code": "H98", "name_vi": "\\ud800"}', "/name_vi", "control-character", id="half a pair"
@@ -49,7 +49,7 @@ TWICE_BELOW = '{"code": "H98", "name_vi": "a", "aliases": [{"code": "H97", "code
         pytest.param('{"code": "H98", "name_vi": 5}', "/name_vi", "wrong-type", id="a number for a text"),
         pytest.param('{"code": "H98", "name_vi": "a", "x": 1}', "/x", "unknown-field", id="an unknown field"),
         pytest.param('{"code": "no good", "name_vi": "a"}', "/code", "pattern", id="a bad code"),
-        pytest.param('{"code": "H99", "name_vi": "a"}', "/code", "already-there", id="a code that is taken"),
+        pytest.param('{"code": "H99", "name_vi": "a"}', "/code", "taken", id="a code that is taken"),
         pytest.param(
             '{"code": "H98", "name_vi": "a", "parent": "H00"}', "/parent", "reference-unknown", id="dangling"
         ),
@@ -65,6 +65,7 @@ async def test_a_bad_document_is_refused_naming_the_field(
     assert (refused.status_code, refused.headers["content-type"]) == (422, "application/problem+json")
     flaws = [(flaw["pointer"], flaw["code"]) for flaw in refused.json()["errors"]]
     assert (pointer, code) in flaws
+    assert all(flaw["messages"]["vi"] != flaw["messages"]["en"] for flaw in refused.json()["errors"])
     assert "Traceback" not in refused.text
     assert await node.registry.revision() == (await node.registry.revisions(limit=1))[0].number
 
