@@ -22,6 +22,7 @@ MAX_FIELDS: Final = 100
 _HEAD_END: Final = b"\r\n\r\n"
 _OWS: Final = b" \t"
 _BEGINNING: Final = b"HTTP/1."
+_USUAL_START: Final = b"HTTP/1.1 "
 _NOT_PASSED_ON: Final = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"te", b"trailer", b"upgrade"}
 )
@@ -101,7 +102,12 @@ class AnswerReader:
             BadAnswer: it is not an answer, contradicts itself, or is larger than allowed.
         """
         if not self.headed:
-            data = self._feed_head(data)
+            end = 0 if self.begun else data.find(_HEAD_END) + len(_HEAD_END)
+            if len(_HEAD_END) < end <= MAX_FIELD and data.startswith(_USUAL_START):
+                # Nearly always: the whole head, of moderate size, at the beginning of one piece.
+                data = self._feed_whole_head(data[:end], data[end:])
+            else:
+                data = self._feed_head(data)
         if data:
             self._feed_body(data)
 
@@ -123,6 +129,17 @@ class AnswerReader:
         self._parser = None
 
     # --- heads ------------------------------------------------------------------------------------------
+
+    def _feed_whole_head(self, head: bytes, rest: bytes) -> bytes:
+        self.begun = True
+        self._head_bytes = len(head)
+        self._lines = head.count(b"\n")
+        self._parse(head)
+        self._end_head()
+        if not self.headed:
+            return self._feed_head(rest)
+        self._begin_body()
+        return rest
 
     def _feed_head(self, data: bytes) -> bytes:
         """Parse up to the end of the final head; return what follows it."""
@@ -152,7 +169,7 @@ class AnswerReader:
 
     def _check_start(self, part: bytes) -> None:
         # The parser would pass over empty lines, and take RTSP for HTTP.
-        if not self._tail and not part.startswith(b"HTTP/1.1 "):
+        if not self._tail and not part.startswith(_USUAL_START):
             if part[0] != _BEGINNING[0]:
                 raise BadAnswer("rubbish")
             self._odd = True

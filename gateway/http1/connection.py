@@ -49,6 +49,8 @@ class Connection(Entry, asyncio.Protocol):
     """Carries exchanges for its owner. `reused` says that it has carried one already; `gone`, that it is over."""
 
     __slots__ = (
+        "_between_seconds",
+        "_buffer_bytes",
         "_exchange",
         "_loop",
         "_owner",
@@ -71,6 +73,8 @@ class Connection(Entry, asyncio.Protocol):
     def __init__(self, owner: Owner, terms: Terms, loop: asyncio.AbstractEventLoop) -> None:
         self._owner = owner
         self._terms = terms
+        self._buffer_bytes = terms.buffer_bytes
+        self._between_seconds = terms.limits.between_bytes_seconds
         self._loop = loop
         self._transport: asyncio.Transport | None = None
         self._poll = select.poll()
@@ -165,10 +169,10 @@ class Connection(Entry, asyncio.Protocol):
         if reader.whole:
             self._finish(reader)
             return
-        if self._stream is not None or reader.size > self._terms.buffer_bytes:
+        if self._stream is not None or reader.size > self._buffer_bytes:
             self._pass_on(reader)
-        if self._terms.limits.between_bytes_seconds is not None and not self._reading_paused:
-            self._allow(self._terms.limits.between_bytes_seconds)
+        if self._between_seconds is not None and not self._reading_paused:
+            self._allow(self._between_seconds)
 
     def eof_received(self) -> None:
         """Take the peer's end for the end of the connection."""
@@ -212,7 +216,7 @@ class Connection(Entry, asyncio.Protocol):
 
     def _finish(self, reader: AnswerReader) -> None:
         """Deliver a whole answer; keep the connection if nothing is left open or in doubt."""
-        if self._stream is None and reader.size > self._terms.buffer_bytes:
+        if self._stream is None and reader.size > self._buffer_bytes:
             receiver = self._open_stream(reader)
         else:
             receiver = None if self._stream is None else self._stream()
@@ -241,7 +245,7 @@ class Connection(Entry, asyncio.Protocol):
             self.abort()
             return
         stream.push(pieces)
-        if stream.waiting_bytes > self._terms.buffer_bytes and self._transport is not None:
+        if stream.waiting_bytes > self._buffer_bytes and self._transport is not None:
             self._reading_paused = True
             self._transport.pause_reading()
             self._until = self._total
@@ -267,8 +271,8 @@ class Connection(Entry, asyncio.Protocol):
         if self._reading_paused and transport is not None and not transport.is_closing():
             self._reading_paused = False
             transport.resume_reading()
-            if self._terms.limits.between_bytes_seconds is not None:
-                self._allow(self._terms.limits.between_bytes_seconds)
+            if self._between_seconds is not None:
+                self._allow(self._between_seconds)
 
     def _ended(self, exc: Exception | None) -> None:
         """The peer closed its side, or the connection broke."""
