@@ -97,7 +97,8 @@ class Recorder:
                 await self.open_record(exchange)
             except Refusal as refusal:
                 await reply.body.aclose()  # type: ignore[attr-defined]  # the contract's streams are generators
-                return self._problem(exchange, refusal)
+                # The provider has been asked: that stays to be recorded, now or when the ledger is back.
+                return await self.seal(exchange, self._problem(exchange, refusal))
             reply.body = self._stream(exchange, reply, reply.body)
             return reply
         record = exchange.record
