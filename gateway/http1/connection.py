@@ -221,7 +221,7 @@ class Connection(Entry, asyncio.Protocol):
         else:
             receiver = None if self._stream is None else self._stream()
         exchange, self._exchange, self._stream, self._reader = self._exchange, None, None, None
-        if reader.reusable and self._sent_whole:
+        if reader.reusable and self._is_all_sent():
             seconds = self._terms.idle_seconds
             if reader.idle_seconds is not None:
                 seconds = min(seconds, reader.idle_seconds - 1)
@@ -314,6 +314,10 @@ class Connection(Entry, asyncio.Protocol):
             self._owner.lost(self)
 
     # --- the request's body -----------------------------------------------------------------------------
+
+    def _is_all_sent(self) -> bool:
+        transport = self._transport
+        return self._sent_whole and transport is not None and not transport.get_write_buffer_size()
 
     async def _send(self, outgoing: Outgoing) -> None:
         """Write a streamed body as the peer takes it. Cancelled when the exchange ends before."""

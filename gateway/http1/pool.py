@@ -18,6 +18,7 @@ class Pool:
     """Gives out connections and takes them back; the one used last is used next, so that the others can go."""
 
     __slots__ = (
+        "_closed",
         "_connections",
         "_destination",
         "_idle",
@@ -38,6 +39,7 @@ class Pool:
         self._idle: list[Connection] = []
         self._connections: set[Connection] = set()
         self._opening = 0
+        self._closed = False
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
         self.after_target = destination.after_target
 
@@ -100,7 +102,8 @@ class Pool:
             self._make_room()
 
     def close(self) -> None:
-        """Close all connections, and let nobody wait."""
+        """Close all connections, and let nobody wait. One being made meanwhile is closed when it is there."""
+        self._closed = True
         while self._waiting:
             waiter = self._waiting.popleft()
             if not waiter.done():
@@ -138,6 +141,9 @@ class Pool:
         """Connect. A place was reserved before; it becomes the connection's, or free again."""
         try:
             connection = await self._connect(until)
+            if self._closed:
+                connection.abort()
+                raise NotSent("closed")
             self._connections.add(connection)
         finally:
             self._opening -= 1

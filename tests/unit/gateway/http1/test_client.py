@@ -236,6 +236,24 @@ async def test_a_closed_client_sends_nothing_more(http: HTTP1Transport) -> None:
     assert outcomes == [(NotSent, "closed")] * 2
 
 
+async def test_a_connection_being_made_does_not_outlive_the_client(http: HTTP1Transport) -> None:
+    async with h.hostile(h.answering()) as server, asyncio.TaskGroup() as tasks:
+        calls = []
+        for turns in range(4):
+            client = http.narrowed(["127.0.0.0/8"])
+            call = tasks.create_task(failure_or_reply(client, a_request(server.address)))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            pools = list(client._pools.values())
+            await client.close()
+            calls.append((call, pools))
+        await asyncio.sleep(0.1)
+
+    for call, pools in calls:
+        assert isinstance(call.result(), ConnectorError)
+        assert all(pool.is_unused for pool in pools)
+
+
 async def test_a_deadline_that_has_passed_sends_nothing(http: HTTP1Transport) -> None:
     async with h.hostile(h.answering()) as server:
         outcome = await failure(http, a_request(server.address, seconds=-1))
