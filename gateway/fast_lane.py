@@ -201,6 +201,8 @@ class LaneCycle:
                     continue
                 if self.flow.write_paused:
                     await self.flow.drain()
+                    if self._gone():
+                        break
                 framed = (b"%x\r\n" % len(piece), piece, b"\r\n") if chunked else (piece,)
                 self.transport.write(b"".join((*head, *framed)))
                 head = []

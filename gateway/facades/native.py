@@ -1,5 +1,6 @@
 """The native facade: HTTP as it comes, with WSO2-style paths; a raw ASGI callable."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import aclosing
 from time import perf_counter_ns
@@ -12,6 +13,7 @@ from gateway.limiter import AddressLimiter
 from gateway.paths import normalise
 from gateway.pipeline import Pipeline
 from gateway.proxies import Proxies
+from gateway.steps.streams import is_cut
 from registry.errors import LedgerUnavailable
 
 Scope = MutableMapping[str, Any]  # Any: the ASGI specification's own type
@@ -39,7 +41,15 @@ class NativeFacade:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = self._request(scope, receive)
-        await answer(await self.handle(request, scope["raw_path"]), request, send)
+        reply = await self.handle(request, scope["raw_path"])
+        try:
+            await answer(reply, request, send)
+        except StreamCut:
+            if not await hang_up(scope):
+                raise
+        except asyncio.CancelledError:
+            if not is_cut(request) or not await hang_up(scope):
+                raise
 
     async def handle(self, request: Request, raw_path: bytes) -> Reply:
         """Carry a request whose path is still as it came; the same for both doors, ASGI and the fast lane."""
@@ -72,6 +82,16 @@ class NativeFacade:
             client_address=self._proxies.client(peer, headers),
             received_ns=perf_counter_ns(),
         )
+
+
+async def hang_up(scope: Scope) -> bool:
+    """Close the connection, dropping what is not sent yet; False when it is not in our hands."""
+    transport = scope.get("lgsp.transport")
+    if transport is None:
+        return False
+    transport.abort()
+    await asyncio.sleep(0)  # the server learns of it before it looks for the end of the answer
+    return True
 
 
 def _never() -> bool:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from time import time_ns
 from typing import Any
 
 import httpx2
@@ -120,6 +121,12 @@ class Plane:
     evidence: EvidenceReader
     usage: UsageReader
     callers: dict[str, Caller] = field(default_factory=dict)
+    since: int = 0
+
+    def begin(self) -> None:
+        """Begin a test: the provider answers well, and only records from now on are looked at by `until`."""
+        self.provider.replies()
+        self.since = time_ns() // 1000
 
     async def caller(self, name: str = "một cửa", **given: Any) -> Caller:
         """Return a client of this name; by default of the one-stop shop."""
@@ -196,12 +203,13 @@ class Plane:
         return [it.record for it in reversed(page.items)]
 
     async def until(self, holds: Callable[[Record], bool], seconds: float = 5.0) -> Record:
-        """Return the newest final record once it is as it should be."""
+        """Return a final record, newer than `since`, once there is one that is as it should be."""
         found: list[Record] = []
         for _ in range(int(seconds / 0.05)):
-            found = await self.newest()
-            if found and holds(found[-1]):
-                return found[-1]
+            found = [record for record in await self.newest(5) if record.at >= self.since]
+            for record in found:
+                if holds(record):
+                    return record
             await asyncio.sleep(0.05)
         raise AssertionError(f"no such record: {found}")
 

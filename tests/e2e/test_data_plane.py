@@ -43,7 +43,7 @@ async def plane(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Plane
 
 @pytest.fixture(autouse=True)
 def _as_before(plane: Plane) -> None:
-    plane.provider.replies()
+    plane.begin()
 
 
 async def test_a_call_leaves_one_record_that_says_who_whom_why_and_how(plane: Plane) -> None:

@@ -24,7 +24,7 @@ async def plane(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Plane
 
 @pytest.fixture(autouse=True)
 def _as_before(plane: Plane) -> None:
-    plane.provider.replies()
+    plane.begin()
 
 
 async def silent(talk: Conversation, head: bytes) -> None:
