@@ -4,7 +4,7 @@ import asyncio
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -118,6 +118,14 @@ async def under_load(load: Load) -> AsyncIterator[Load]:
             await running
         finally:
             load.stopping = True
+
+
+async def until(holds: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Return when something holds."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "waited in vain"
+        await asyncio.sleep(0.02)
 
 
 def tell(line: str) -> None:
