@@ -1,0 +1,314 @@
+"""The `lgsp` command as processes of their own, against a node that runs and on its machine."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+PROVINCE = """\
+organisations:
+  - {code: H99, name_vi: Tỉnh (ví dụ), kind: province}
+national-databases:
+  - {code: CSDLDN, name_vi: CSDL doanh nghiệp (ví dụ), owner: H99}
+systems:
+  - {code: "H99:mot-cua", name_vi: Một cửa (ví dụ), organisation: H99}
+  - {code: "H99:csdl", name_vi: CSDL (ví dụ), organisation: H99}
+needs:
+  - {system: "H99:mot-cua", national_database: CSDLDN, legal_basis: Văn bản ví dụ}
+services:
+  - {name: DoanhNghiep, title_vi: Tra cứu (ví dụ), provider: "H99:csdl"}
+versions:
+  - service: DoanhNghiep
+    version: 1.10
+    status: published
+    national_database: CSDLDN
+    operations: [{name: chiTiet, path: "/chiTiet/{maso}"}]
+    endpoints: {production: {connector: echo}}
+grants:
+  - {name: "H99:mot-cua/DoanhNghiep", consumer: "H99:mot-cua", service: DoanhNghiep, status: approved}
+"""
+
+
+@dataclass
+class Machine:
+    """A node's machine: its folder, its address, and how commands are run there."""
+
+    folder: Path
+    port: int
+    environ: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def run(self, *arguments: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "gateway", *arguments],
+            capture_output=True,
+            text=True,
+            env={**self.environ, **environ},
+            stdin=subprocess.DEVNULL,
+            check=False,
+            timeout=120,
+        )
+
+    def result(self, *arguments: str, **environ: str) -> Any:
+        """Run a command with --json and return what it printed."""
+        done = self.run(*arguments, "--json", **environ)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    """A machine with databases and no node that runs."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    folder = tmp_path_factory.mktemp("machine")
+    environ = {
+        "PATH": os.defpath,
+        "PYTHONUTF8": "1",
+        "LGSP_DATA_DIR": str(folder / "data"),
+        "LGSP_LISTEN": f"127.0.0.1:{port}",
+        "LGSP_NODE_URL": f"http://127.0.0.1:{port}",
+        "LGSP_LANGUAGE": "en",
+    }
+    made = Machine(folder, port, environ)
+    assert made.run("database", "upgrade").returncode == 0
+    return made
+
+
+@pytest.fixture(scope="module")
+def running(machine: Machine) -> Iterator[Machine]:
+    """The same machine with its node running, a registry, and an administrator signed in."""
+    (machine.folder / "province.yaml").write_text(PROVINCE, "utf-8")
+    admin = machine.result("client", "create", "root", "--role", "node-admin", "--local")
+    machine.result("apply", str(machine.folder / "province.yaml"), "--local")
+    with (machine.folder / "node.log").open("wb") as log:
+        node = subprocess.Popen(
+            [sys.executable, "-m", "gateway", "serve"], env=machine.environ, stdout=log, stderr=log
+        )
+    try:
+        _wait_until_ready(machine, node)
+        yield Machine(machine.folder, machine.port, machine.environ | _credentials(admin))
+    finally:
+        node.terminate()
+        node.wait(30)
+
+
+def _credentials(client: Mapping[str, Any]) -> dict[str, str]:
+    return {"LGSP_CLIENT_ID": client["client_id"], "LGSP_CLIENT_SECRET": client["client_secret"]}
+
+
+def _wait_until_ready(machine: Machine, node: "subprocess.Popen[bytes]") -> None:
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        assert node.poll() is None, (machine.folder / "node.log").read_text()
+        try:
+            if httpx2.get(f"{machine.address}/health/ready", trust_env=False).status_code == 200:
+                return
+        except httpx2.TransportError:
+            time.sleep(0.1)
+    pytest.fail("the node was not ready in time")
+
+
+# --- without a node -------------------------------------------------------------------------------------
+
+
+def test_help_imports_neither_the_web_framework_nor_the_database(machine: Machine) -> None:
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "gateway", "--help"],
+        capture_output=True,
+        text=True,
+        env=machine.environ,
+        check=True,
+    )
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+
+    assert "connectivity" in done.stdout
+    assert imported.isdisjoint({"fastapi", "starlette", "sqlalchemy", "pydantic", "httpx2", "gateway.build"})
+    assert time.perf_counter() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nonsense"], "nonsense"),
+        (["client", "create"], "requires an argu"),
+        (["client", "create", "x", "--role", "auditor", "--system", "y"], "exactly one"),
+        (["apply"], "at least one"),
+        (["serve", "--workers", "many"], "many"),
+        (["call", "A", "b", "--local"], "--local"),
+    ],
+)
+def test_wrong_usage_is_exit_code_two(machine: Machine, arguments: list[str], said: str) -> None:
+    done = machine.run(*arguments)
+
+    assert done.returncode == 2
+    assert said in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_a_node_a_command_says_what_to_do(machine: Machine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        free = listener.getsockname()[1]
+    who = {"LGSP_CLIENT_ID": "x", "LGSP_CLIENT_SECRET": "y"}
+
+    away = machine.run("client", "list", "--node", f"http://127.0.0.1:{free}", **who)
+    nobody = machine.run("client", "list", "--language", "vi")
+
+    assert (away.returncode, "lgsp serve" in away.stderr, "--local" in away.stderr) == (1, True, True)
+    assert (nobody.returncode, "LGSP_CLIENT_ID" in nobody.stderr) == (1, True)
+    assert nobody.stderr.startswith("Thiếu")
+
+
+def test_settings_nobody_knows_are_told(machine: Machine) -> None:
+    done = machine.run("serve", LGSP_LISTENN="x")
+
+    assert done.returncode == 1
+    assert "LGSP_LISTENN" in done.stderr
+
+
+def test_a_local_command_before_the_databases_are_made_says_what_to_do(machine: Machine) -> None:
+    done = machine.run("client", "list", "--local", LGSP_DATA_DIR=str(machine.folder / "empty"))
+    checked = machine.run("database", "check", LGSP_DATA_DIR=str(machine.folder / "empty"))
+
+    assert (done.returncode, "lgsp database upgrade" in done.stderr) == (1, True)
+    assert (checked.returncode, "lgsp database upgrade" in checked.stderr) == (1, True)
+
+
+def test_check_looks_at_everything(machine: Machine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        taken = f"127.0.0.1:{stranger.getsockname()[1]}"
+
+        good = machine.run("check", "--json")
+        bad = machine.run("check", LGSP_LISTEN=taken, LGSP_DATA_DIR=str(machine.folder / "empty"))
+
+    lines = {line["name"]: line["ok"] for line in json.loads(good.stdout)}
+    assert lines == dict.fromkeys(
+        ("packages", "settings", "database", "node key", "ports", "clock", "disk"), True
+    )
+    assert good.returncode == 0
+    assert bad.returncode == 1
+    assert "not ok  database" in bad.stdout
+    assert "not ok  ports" in bad.stdout
+
+
+# --- with a node ----------------------------------------------------------------------------------------
+
+
+def test_a_province_is_connected_from_the_command_line(running: Machine) -> None:
+    """What the tutorial does: a client, a call, the figure, the evidence."""
+    app = running.result("client", "create", "app", "--system", "H99:mot-cua")
+    time.sleep(1)
+
+    called = running.run("call", "DoanhNghiep", "chiTiet", "--set", "maso=01", **_credentials(app))
+    figure = running.result("connectivity", "--unit", "H99")
+    evidence = running.result("evidence", "list", "--outcome", "success")
+    exchange = running.result("evidence", "show", evidence["items"][0]["exchange"])
+
+    assert called.returncode == 0, called.stdout + called.stderr
+    assert json.loads(called.stdout)["path"] == "/chiTiet/01"
+    assert (figure["needed"], figure["connected"]) == (1, 1)
+    assert evidence["total"] == 1
+    assert [record["record"]["operation"] for record in exchange["records"]] == ["chiTiet"]
+    assert running.result("usage", "rebuild") == {"records": 1, "corrected": 0}
+
+
+def test_a_refused_call_is_explained_in_the_users_language(running: Machine) -> None:
+    app = running.result("client", "create", "other", "--system", "H99:csdl")
+    time.sleep(1)
+
+    english = running.run("call", "DoanhNghiep", "/chiTiet/01", **_credentials(app))
+    vietnamese = running.run("call", "DoanhNghiep", "/chiTiet/01", "--language", "vi", **_credentials(app))
+    unknown = running.run("call", "DoanhNghiep", "noSuch", **_credentials(app))
+
+    assert (english.returncode, "grant-missing" in english.stdout) == (1, True)
+    assert "urn:uuid:" in english.stdout
+    assert "Cần xử lý" in vietnamese.stdout
+    assert (unknown.returncode, "chiTiet" in unknown.stderr) == (1, True)
+
+
+def test_what_is_applied_again_changes_nothing(running: Machine) -> None:
+    file = running.folder / "province.yaml"
+    changed = running.folder / "changed.yaml"
+    changed.write_text(PROVINCE.replace("Một cửa (ví dụ)", "Một cửa mới (ví dụ)"), "utf-8")
+
+    again = running.run("apply", str(file))
+    shown = running.run("diff", str(changed))
+    exported = running.run("export")
+    (running.folder / "export.yaml").write_text(exported.stdout, "utf-8")
+    nothing = running.run("diff", str(running.folder / "export.yaml"), "--local")
+
+    assert (again.returncode, "8 unchanged" in again.stdout) == (0, True)
+    assert "/name_vi: 'Một cửa (ví dụ)' -> 'Một cửa mới (ví dụ)'" in shown.stdout
+    assert "0 new, 0 replaced, 0 moved on" in nothing.stdout
+
+
+def test_a_flaw_in_a_file_is_told_with_its_place(running: Machine) -> None:
+    bad = running.folder / "bad.yaml"
+    bad.write_text("systems: [{code: 'H99:a', name_vi: a, organisation: H00}]", "utf-8")
+
+    done = running.run("apply", str(bad), "--language", "vi")
+    missing = running.run("apply", str(running.folder / "no-such.yaml"))
+
+    assert (done.returncode, "/systems/0/organisation" in done.stderr) == (1, True)
+    assert "Không tìm thấy" in done.stderr
+    assert (missing.returncode, "no-such.yaml" in missing.stderr) == (1, True)
+
+
+def test_an_inventory_is_taken_over_and_refused_rows_make_exit_code_one(running: Machine) -> None:
+    table = running.folder / "inventory.csv"
+    table.write_text("Tên hệ thống,Mã hệ thống,Mã đơn vị\nMới (ví dụ),H99:moi,H99\nLạ,H00:la,H00\n", "utf-8")
+
+    done = running.run("import", "inventory", str(table), "--dry-run")
+    other = running.run("import", "inventory", str(running.folder / "province.yaml"))
+
+    assert (done.returncode, "1 rows taken, 1 refused" in done.stdout) == (1, True)
+    assert "/organisation" in done.stdout
+    assert (other.returncode, ".csv" in other.stderr) == (1, True)
+
+
+def test_a_client_is_rotated_and_disabled(running: Machine) -> None:
+    made = running.result("client", "create", "short-lived", "--role", "observer")
+    rotated = running.result("client", "rotate", "short-lived", "--overlap-seconds", "0")
+    time.sleep(1)
+
+    old = running.run("connectivity", **_credentials(made))
+    new = running.run("connectivity", **_credentials(rotated))
+    disabled = running.run("client", "disable", "short-lived")
+    time.sleep(1)
+    after = running.run("connectivity", **_credentials(rotated))
+
+    assert (old.returncode, new.returncode, disabled.returncode, after.returncode) == (1, 0, 0, 1)
+    assert "401" in after.stderr
+    names = {item["label"]: item["document"]["status"] for item in running.result("client", "list")}
+    assert names["short-lived"] == "disabled"
+
+
+def test_a_secret_may_stand_in_a_file(running: Machine) -> None:
+    file = running.folder / "secret"
+    file.write_text(running.environ["LGSP_CLIENT_SECRET"] + "\n", "utf-8")
+    environ = {name: value for name, value in running.environ.items() if name != "LGSP_CLIENT_SECRET"}
+
+    done = Machine(running.folder, running.port, environ).run("client", "list", "--secret-file", str(file))
+
+    assert (done.returncode, "root" in done.stdout) == (0, True)
+
+
+def test_keys_are_rotated_while_the_node_runs(running: Machine) -> None:
+    rotated = running.result("keys", "rotate")
+
+    assert rotated["kid"] in {key["kid"] for key in rotated["jwks"]["keys"]}
+    assert running.run("connectors").returncode == 0
