@@ -55,6 +55,17 @@ async def check_written(visit: Visit, kind: Kind, document: Document) -> None:
     """Check for the object as it would be, so that nobody gives an object to or takes it for another."""
     subject = await subject_of(visit.parts.registry, kind, document, visit.now())
     demand(visit, subject)
+    if kind is Kind.SYSTEM:
+        await _check_acts_for(visit, document.get("acts_for"))
+
+
+async def _check_acts_for(visit: Visit, wanted: object) -> None:
+    """A client that may speak for another system calls under its grants: so that system has to be one's own, too."""
+    kept = visit.known.document["acts_for"] if visit.known else ()
+    for label in wanted if isinstance(wanted, list) else ():
+        found = await _find(visit.parts.registry, Kind.SYSTEM, label)
+        if found is not None and found.id not in kept:
+            demand(visit, Subject(organisation=found.document["organisation"]))
 
 
 def anything_own(actor: Actor) -> Subject:

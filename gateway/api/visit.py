@@ -90,6 +90,11 @@ class Visit:
         """The id or code in the address."""
         return str(self.request.path_params["label"])
 
+    @property
+    def known(self) -> Stored | None:
+        """The object that the address names, when it was read already."""
+        return self._stored
+
     async def stored(self, kind: Kind) -> Stored:
         """Return the object that the address names. Raises NotFound."""
         if self._stored is None:

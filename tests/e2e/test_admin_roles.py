@@ -128,6 +128,8 @@ _ids: dict[str, dict[Kind, str]] = {}
     [
         ("organisation-admin", "H98", Kind.SYSTEM, a_system("H98:moi"), 201),
         ("organisation-admin", "H98", Kind.SYSTEM, a_system("H99:moi"), 403),
+        ("organisation-admin", "H98", Kind.SYSTEM, a_system("H98:thay", acts_for=["H98:mot-cua"]), 201),
+        ("organisation-admin", "H98", Kind.SYSTEM, a_system("H98:mao", acts_for=["H99:mot-cua"]), 403),
         ("organisation-admin", "H98", Kind.NEED, a_need("H98:mot-cua"), 201),
         ("organisation-admin", "H98", Kind.NEED, a_need("G99:csdl"), 403),
         ("organisation-admin", "H98", Kind.GRANT, a_grant("H98:mot-cua"), 201),
@@ -163,10 +165,15 @@ async def test_a_system_cannot_be_given_to_or_taken_for_another_organisation(nod
     given_away = a_system("H98:mot-cua", organisation="H99")
 
     theirs = await http.put(f"{API}/systems/H99:mot-cua", json=a_system(), headers={"If-Match": '"1"'})
+    speaking = a_system("H98:mot-cua", acts_for=["H99:mot-cua"])
+    in_anothers_name = await http.put(
+        f"{API}/systems/H98:mot-cua", json=speaking, headers={"If-Match": '"1"'}
+    )
     away = await http.put(f"{API}/systems/H98:mot-cua", json=given_away, headers={"If-Match": '"1"'})
 
     assert (theirs.status_code, theirs.json()["why"]) == (403, "organisation")
     assert (away.status_code, away.json()["why"]) == (403, "organisation")
+    assert (in_anothers_name.status_code, in_anothers_name.json()["why"]) == (403, "organisation")
 
 
 async def test_an_organisation_sees_its_own_clients_in_pages(node: AdminNode) -> None:

@@ -223,6 +223,11 @@ def test_a_province_is_connected_from_the_command_line(running: Machine) -> None
     assert (figure["needed"], figure["connected"]) == (1, 1)
     assert evidence["total"] == 1
     assert [record["record"]["operation"] for record in exchange["records"]] == ["chiTiet"]
+    auditor = running.result("client", "create", "auditor", "--role", "auditor")
+    time.sleep(1)
+    audited = running.result("evidence", "show", exchange["exchange"], **_credentials(auditor))
+    assert [record["salt"] for record in exchange["records"]] == [None]
+    assert len(bytes.fromhex(audited["records"][0]["salt"])) >= 16
     assert running.result("usage", "rebuild") == {"records": 1, "corrected": 0}
 
 
