@@ -27,6 +27,7 @@ from gateway.facades.native import NativeFacade, Scope
 from gateway.fast_lane import lane_protocol
 from gateway.guard import GuardedProtocol, GuardLimits, guarded_protocol
 from gateway.health import Check, health_routes
+from gateway.http1 import HTTP1Transport
 from gateway.limiter import AddressLimiter, Buckets, parse_networks
 from gateway.logs import get_logger
 from gateway.metrics import Metrics
@@ -140,7 +141,8 @@ class Builder:
         settings = self.settings
         self.catalogue: Catalogue = installed()
         self.deadlines = Deadlines()
-        self.transport = AiohttpTransport(
+        make = HTTP1Transport if settings.transport == "http1" else AiohttpTransport
+        self.transport = make(
             egress=parse_egress(
                 networks=settings.egress_networks,
                 hosts=settings.egress_hosts,

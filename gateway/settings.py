@@ -70,6 +70,10 @@ class Settings(BaseModel):
         "fast-lane",
         description="How data-plane requests reach the pipeline: straight from the HTTP protocol, or through ASGI.",
     )
+    transport: Literal["http1", "aiohttp"] = Field(
+        "http1",
+        description="The HTTP client of the data plane: our own, or aiohttp's as reference and fallback.",
+    )
     # limits
     max_connections: int = Field(4096, ge=1, description="Open connections per worker.")
     max_connections_per_address: int = Field(

@@ -65,6 +65,7 @@ class AnswerReader:
         "_left",
         "_length",
         "_lines",
+        "_named",
         "_odd",
         "_parser",
         "_silent",
@@ -90,6 +91,7 @@ class AnswerReader:
         self._head_only = head_only
         self._parser: HttpResponseParser | None = HttpResponseParser(self)
         self._coding: bytes | None = None
+        self._named: set[bytes] = set()
         self._length: int | None = None
         self._left = self._head_bytes = self._lines = self._silent = 0
         self._complete = self._keeps = self._dirty = self._odd = False
@@ -232,7 +234,9 @@ class AnswerReader:
         if lower == b"content-length":
             self._length = int(value)
         elif lower in _NOT_PASSED_ON:
-            if lower == b"transfer-encoding":
+            if lower == b"connection":
+                self._named.update(option.strip(_OWS).lower() for option in value.split(b","))
+            elif lower == b"transfer-encoding":
                 self._coding = value.lower() if self._coding is None else b"several"
             elif lower == b"keep-alive" and (found := _KEEP_ALIVE.search(value)):
                 self.idle_seconds = float(found[1])
@@ -246,6 +250,9 @@ class AnswerReader:
             return
         self.status = self._parser.get_status_code()
         self._keeps = self._parser.should_keep_alive()
+        if self._named:
+            # RFC 9110, 7.6.1: what Connection names is for this connection only.
+            self.headers = [field for field in self.headers if field[0] not in self._named]
 
     def on_body(self, data: bytes) -> None:
         """Take in a piece of a chunk."""
