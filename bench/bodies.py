@@ -65,11 +65,11 @@ def _fetch(subject: Subject, method: str) -> float:
     try:
         connection.request(method, path, body, headers)
         reply = connection.getresponse()
-        received = 0
+        received, last = 0, b""
         while piece := reply.read(len(PIECE)):
-            received += len(piece)
+            received, last = received + len(piece), piece
         if reply.status != 200 or (method == "GET" and received != LARGE):  # noqa: PLR2004
-            raise RuntimeError(f"{method} was answered {reply.status} with {received} bytes")
+            raise RuntimeError(f"{method} was answered {reply.status} with {received} bytes: {last[:1000]!r}")
     finally:
         connection.close()
     return time.perf_counter() - began

@@ -18,8 +18,7 @@ Figures = dict[str, Any]
 """The figures of one subject in one case: `us_cpu`, `rps`, `p50_ms`, `p99_ms`, and what a case adds."""
 
 WARM_UP = 0.3
-MANY_ROUTES = 5000
-FEW_ROUTES = 10
+FEW_ROUTES, MANY_ROUTES = 10, 5000
 
 Open = Callable[[Setting], AbstractContextManager[Subject]]
 SUBJECTS: dict[str, Open] = {"direct": direct, "naive": naive, "lgsp": lgsp}
@@ -69,22 +68,25 @@ class Bench:
         """Run a case and return its figures by subject; a case may come as several."""
         return CASES[case](self)
 
-    def measured(
-        self, name: str, setting: Setting, subjects: tuple[str, ...]
-    ) -> dict[str, dict[str, Figures]]:
-        """Measure subjects against each other in interleaved rounds."""
-        rounds: dict[str, list[Round]] = {subject: [] for subject in subjects}
-        voids: dict[str, str] = {}
+    def measured(self, case: str, setting: Setting) -> dict[str, dict[str, Figures]]:
+        """Measure the subjects of the plan against each other."""
         with ExitStack() as stack:
-            running = {name: stack.enter_context(SUBJECTS[name](setting)) for name in subjects}
-            for number in range(self._plan.rounds):
-                for subject in running.values():
-                    self._say(f"{name}: round {number + 1} of {self._plan.rounds}, {subject.name}")
-                    try:
-                        rounds[subject.name].append(self._round(subject))
-                    except Void as error:
-                        voids[subject.name] = str(error)
-        return {name: {s: _median(rounds[s], voids.get(s)) for s in subjects}}
+            names = self._plan.subjects
+            running = {name: stack.enter_context(SUBJECTS[name](setting)) for name in names}
+            return {case: self._interleaved(case, running)}
+
+    def _interleaved(self, case: str, running: dict[str, Subject]) -> dict[str, Figures]:
+        """Measure what runs in turn, round by round, and return the medians."""
+        rounds: dict[str, list[Round]] = {name: [] for name in running}
+        voids: dict[str, str] = {}
+        for number in range(self._plan.rounds):
+            for name, subject in running.items():
+                self._say(f"{case}: round {number + 1} of {self._plan.rounds}, {name}")
+                try:
+                    rounds[name].append(self._round(subject))
+                except Void as error:
+                    voids[name] = str(error)
+        return {name: _median(rounds[name], voids.get(name)) for name in running}
 
     def _round(self, subject: Subject) -> Round:
         before = subject.records() if subject.records else 0
@@ -111,19 +113,31 @@ class Bench:
 
     def plain(self) -> dict[str, dict[str, Figures]]:
         """Forwarding. The policies of `lgsp` cannot be switched off: it does the least it can do."""
-        return self.measured("plain", replace(self._setting, policies=False), self._plan.subjects)
+        return self.measured("plain", replace(self._setting, policies=False))
 
     def policies(self) -> dict[str, dict[str, Figures]]:
         """Token, grant, quota, durable evidence, metrics."""
-        return self.measured("policies", self._setting, self._plan.subjects)
+        return self.measured("policies", self._setting)
 
     def routes(self) -> dict[str, dict[str, Figures]]:
-        """Few and many routes and grants, each request going to another one."""
-        figures: dict[str, dict[str, Figures]] = {}
-        for count in (FEW_ROUTES, MANY_ROUTES):
-            setting = replace(self._setting, services=count)
-            figures |= self.measured(f"routes{count}", setting, ("lgsp",))
-        return figures
+        """Few and many routes and grants, the same number of them called; and many, all called in turn.
+
+        The last differs by more than the routes: each has its own usage and quota to keep.
+        """
+        self._say(f"routes: a node with {FEW_ROUTES} routes and one with {MANY_ROUTES}")
+        with ExitStack() as stack:
+            few, many = (
+                stack.enter_context(lgsp(replace(self._setting, services=count)))
+                for count in (FEW_ROUTES, MANY_ROUTES)
+            )
+            some = many.requests[:: MANY_ROUTES // FEW_ROUTES]
+            running = {
+                f"routes{FEW_ROUTES}": few,
+                f"routes{MANY_ROUTES}": replace(many, requests=some),
+                f"routes{MANY_ROUTES}-all": many,
+            }
+            found = self._interleaved("routes", running)
+        return {case: {"lgsp": figures} for case, figures in found.items()}
 
     def body100m(self) -> dict[str, dict[str, Figures]]:
         """100 MB up and 100 MB down, with the memory that it took."""

@@ -61,7 +61,7 @@ def table(figures: dict[str, dict[str, dict[str, Any]]], where: dict[str, Any]) 
         f"Python {where['python']}  {packages}",
         f"durable write: p50 {where['fsync_p50_ms']} ms, p99 {where['fsync_p99_ms']} ms",
         "",
-        f"{'case':<12} {'subject':<8} {'CPU us/req':>11} {'req/s':>9} {'p50 ms':>9} {'p99 ms':>9}",
+        f"{'case':<14} {'subject':<8} {'CPU us/req':>11} {'req/s':>9} {'p50 ms':>9} {'p99 ms':>9}",
     ]
     for case, subjects in figures.items():
         lines.extend(_row(case, subject, found) for subject, found in subjects.items())
@@ -70,11 +70,11 @@ def table(figures: dict[str, dict[str, dict[str, Any]]], where: dict[str, Any]) 
 
 def _row(case: str, subject: str, found: dict[str, Any]) -> str:
     if found.get("void"):
-        return f"{case:<12} {subject:<8} void: {found['void']}"
+        return f"{case:<14} {subject:<8} void: {found['void']}"
     usual = {"us_cpu": 11, "rps": 9, "p50_ms": 9, "p99_ms": 9}
     cells = " ".join(f"{_cell(found.get(name)):>{width}}" for name, width in usual.items())
     more = "  ".join(f"{name} {value}" for name, value in found.items() if name not in usual)
-    return f"{case:<12} {subject:<8} {cells}  {more}".rstrip()
+    return f"{case:<14} {subject:<8} {cells}  {more}".rstrip()
 
 
 def _cell(value: float | None) -> str:

@@ -105,13 +105,12 @@ def lgsp(setting: Setting) -> Iterator[Subject]:
         wait_for_snapshot(admin)
         authorization = f"Bearer {admin.token(client['client_id'], client['client_secret'])}"
         headers = [f"Authorization: {authorization}", *(POLICY_HEADERS if setting.policies else ())]
+        names = service_names(setting.services)
         yield Subject(
             name="lgsp",
             pid=node.pid,
             port=int(node.address.rpartition(":")[2]),
-            requests=[
-                get_request(f"/{name}/1.0{PATH}", *headers) for name in service_names(setting.services)
-            ],
+            requests=[get_request(f"/{name}/1.0{PATH}", *headers) for name in names],
             records=lambda: records(admin),
             large=f"/{service_names(1)[0]}/1.0/large",
             authorization=authorization,

@@ -87,9 +87,12 @@ def test_once_prints_the_nodes_own_figures_and_leaves_nothing(folder: Path) -> N
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_demonstration_leaves_nothing(folder: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize("so_far", [1, 3, 4])
+def test_an_interrupted_demonstration_leaves_nothing(
+    folder: Path, number: signal.Signals, so_far: int
+) -> None:
     with start("--once", "--json", folder=folder) as demo:
-        children = wait_for_children(demo, 3)
+        children = wait_for_children(demo, so_far)
         demo.send_signal(number)
         out, _ = demo.communicate(timeout=SECONDS)
 
