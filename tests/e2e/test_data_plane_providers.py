@@ -7,15 +7,32 @@ import pytest
 
 from gateway.exchange import Reason
 from registry.evidence import Outcome
-from tests.e2e.plane import JSON_OK, MARK, HangUp, Plane, body_of, running_plane
+from tests.e2e.plane import (
+    EXCHANGE,
+    JSON_OK,
+    MARK,
+    HangUp,
+    Plane,
+    a_provider,
+    body_of,
+    raw,
+    request_head,
+    running_plane,
+)
 from tests.hostile import Conversation, free_port
 
+SECRET = f"mat-khau-{MARK}"
 TRACE = f"<pre>java.sql.SQLException: {MARK} at vn.gov.giaLap.Dao(Dao.java:42)</pre>".encode()
 
 
 @pytest.fixture(scope="module")
 async def plane(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Plane]:
-    async with running_plane(tmp_path_factory.mktemp("plane") / "node") as running:
+    folder = tmp_path_factory.mktemp("plane")
+    (folder / "G99").mkdir()
+    (folder / "G99" / "mat-khau").write_text(SECRET)
+    bindings = folder / "secrets.toml"
+    bindings.write_text('[G99.MAT_KHAU]\nfile = "mat-khau"\nhosts = ["127.0.0.1"]\n')
+    async with running_plane(folder / "node", secrets_file=str(bindings)) as running:
         await running.offer("DoanhNghiep", endpoint={"deadline_seconds": 0.5})
         await running.offer("Xuong", url=f"http://127.0.0.1:{free_port()}")
         await running.offer("CamDi", url="http://192.0.2.1:81")
@@ -187,6 +204,60 @@ async def test_a_secret_that_nobody_bound_is_ours_to_mend(plane: Plane) -> None:
     answer = await (await plane.caller()).call("/ThieuKhoa/1.0/x")
     record = await plane.refused(answer, Reason.SECRET_MISSING, 500, "province")
     assert record.outcome == Outcome.NODE_FAILURE
+
+
+async def test_the_provider_sees_our_credentials_and_not_the_caller_s(plane: Plane) -> None:
+    credentials = {"kind": "header", "name": "X-API-Key", "value": "secret:MAT_KHAU"}
+    await plane.offer(
+        "CoKhoa", endpoint={"settings": {"url": plane.provider.url, "credentials": credentials}}
+    )
+    answer = await (await plane.caller()).call("/CoKhoa/1.0/x", headers={"X-API-Key": "cua-nguoi-goi"})
+    assert answer.status_code == 200
+    assert plane.provider.head["x-api-key"] == SECRET
+    assert "authorization" not in plane.provider.head
+
+
+async def test_a_token_of_the_provider_s_is_fetched_once_and_renewed_once(plane: Plane) -> None:
+    async with a_provider() as tokens:
+        body = b'{"access_token": "the-%d", "token_type": "Bearer", "expires_in": 3600}'
+        tokens.replies(body=body % 1)
+        credentials = {
+            "kind": "oauth2",
+            "token_url": f"{tokens.url}/token",
+            "client_id": "lgsp",
+            "client_secret": "secret:MAT_KHAU",
+        }
+        settings = {"url": plane.provider.url, "credentials": credentials}
+        await plane.offer("XinThe", endpoint={"settings": settings})
+        caller = await plane.caller()
+        answers = await asyncio.gather(*(caller.call("/XinThe/1.0/x") for _ in range(5)))
+        assert [answer.status_code for answer in answers] == [200] * 5
+        assert plane.provider.head["authorization"] == "Bearer the-1"
+        assert len(tokens.heads) == 1
+
+        async def only_the_second(talk: Conversation, head: bytes) -> None:
+            good = b"the-2" in head
+            await talk.send(b"HTTP/1.1 %s\r\nContent-Length: 0\r\n\r\n" % (b"200 OK" if good else b"401 No"))
+
+        tokens.replies(body=body % 2)
+        plane.provider.behave = only_the_second
+        assert (await caller.call("/XinThe/1.0/x")).status_code == 200
+        assert len(tokens.heads) == 2
+
+        tokens.replies("401 Unauthorized", b'{"error": "invalid_client"}')
+        plane.provider.replies("401 Unauthorized", TRACE)
+        refused = await caller.call("/XinThe/1.0/x")
+        record = await plane.final(refused)
+        assert (refused.status_code, record.reason) == (502, Reason.PROVIDER_CREDENTIALS)
+        assert (refused.json()["turn"], MARK in refused.text) == ("province", False)
+
+
+async def test_a_header_that_cannot_be_sent_on_is_the_caller_s_to_mend(plane: Plane) -> None:
+    caller = await plane.caller()
+    await caller.fetch_token()
+    answer = await raw(plane.node, request_head(caller, "GET /DoanhNghiep/1.0/x", "X-Ten: caf\xe9"))
+    record = (await plane.records(answer.headers[EXCHANGE]))[-1].record
+    assert (answer.status, record.reason) in ((200, ""), (422, Reason.HEADER_INVALID))
 
 
 async def test_the_second_address_is_tried_when_nothing_was_sent_to_the_first(plane: Plane) -> None:
