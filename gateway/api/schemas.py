@@ -192,8 +192,8 @@ CONNECTOR = record(
 
 SCHEMAS: Mapping[str, Schema] = {
     "RegistryFile": {
-        "type": "object",
-        "description": "Lists of objects under the names of their kinds; references are codes or ids.",
+        "type": ["object", "null"],
+        "description": "Lists of objects under the names of their kinds; references are codes or ids. May be empty.",
         "properties": {kind.value: items(ANYTHING) for kind in Kind},
         "additionalProperties": False,
     },
