@@ -24,8 +24,8 @@ run: setup  ## the demonstration province, until Ctrl+C
 test: setup  ## the whole suite
 	@$(BIN)/python -m pytest
 
-faults: setup  ## long fault rounds; LGSP_FAULT_ROUNDS sets how many
-	@$(BIN)/python -m pytest -m faults tests/faults -s
+faults: setup  ## long fault rounds; LGSP_FAULT_ROUNDS sets how many (20)
+	@LGSP_FAULT_ROUNDS=$${LGSP_FAULT_ROUNDS:-20} $(BIN)/python -m pytest -q -m faults tests/faults -s
 
 lint: setup
 	@$(BIN)/ruff format --check .

@@ -18,6 +18,7 @@ import pytest
 from registry.errors import SlotTaken
 from registry.sql.database import Location, location, open_engine, upgrade
 from registry.sql.ledger import EvidenceReader, UsageReader, open_ledger
+from tests.load import tell
 from tests.postgres import PostgresServer, running_postgres
 from tests.records import seeded
 
@@ -133,6 +134,7 @@ async def test_a_writer_killed_under_load_loses_nothing_it_has_acknowledged(
     assert len(acknowledged.finals) > 100 * rounds
     assert outcomes["unknown"] > 0
     assert not acknowledged.refused
+    summary("writer killed", rounds, acknowledged, outcomes)
 
 
 @pytest.fixture
@@ -163,6 +165,14 @@ async def test_a_database_killed_under_load_loses_nothing_and_the_writer_recover
     assert acknowledged.refused
     assert outcomes["node_failure"] > 0
     assert outcomes["unknown"] == 0
+    summary("writer's database crashed", rounds, acknowledged, outcomes)
+
+
+def summary(what: str, rounds: int, acknowledged: Acknowledged, outcomes: Counter[str]) -> None:
+    tell(
+        f"{what}: {rounds} rounds, {len(acknowledged.finals)} acknowledged, {outcomes.total()} recorded; "
+        "chain verified, usage equals evidence"
+    )
 
 
 def crash_and_restart(server: PostgresServer, process: subprocess.Popen[bytes], rng: random.Random) -> bytes:
