@@ -74,6 +74,8 @@ class Quotas:
         if not exchange.counted or day is None:
             return
         exchange.counted = False
+        if day.taken <= day.committed:
+            return  # it was taken off yesterday's quota
         if Outcome(exchange.record.outcome) in QUOTA_OUTCOMES:
             day.committed += 1
         else:

@@ -41,7 +41,9 @@ def still_allowed(exchange: Exchange, snapshot: Snapshot, now: float) -> bool:
     client = snapshot.clients.get(exchange.client.id)
     if client is None or not client.active or client.not_before > exchange.record.at / 1e6:
         return False
-    if any(not is_active(system, snapshot) for system in (client.system or "", exchange.record.consumer)):
+    if any(
+        not is_active(system, snapshot) for system in (exchange.client.system or "", exchange.record.consumer)
+    ):
         return False
     grants = snapshot.grants.get((exchange.record.consumer, exchange.record.service), ())
     grants += snapshot.grants.get((exchange.client.system or "", exchange.record.service), ())

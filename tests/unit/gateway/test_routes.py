@@ -63,3 +63,13 @@ def test_each_of_many_literal_paths_is_found(paths: list[list[str]]) -> None:
     routes = Routes([("GET", path, path) for path in entries])
 
     assert [routes.find("GET", path) for path in entries] == entries
+
+
+def test_any_is_every_method_but_trace() -> None:
+    routes = Routes([("ANY", "/x", "any"), ("POST", "/x", "post")])
+    assert routes.find("POST", "/x") == "post"
+    assert routes.find("PROPFIND", "/x") == "any"
+    allowed = routes.find("TRACE", "/x")
+    assert isinstance(allowed, frozenset)
+    assert {"GET", "POST"} <= allowed
+    assert not {"ANY", "TRACE"} & allowed

@@ -98,3 +98,34 @@ def test_a_deep_pointer_with_escapes_and_indexes_is_followed() -> None:
 
     assert Judge(rule).judge(200, [], b'{"a/b":[0,{"c~d":true}]}')[0] is Outcome.SUCCESS
     assert Judge(rule).judge(200, [], b'{"a/b":[0]}')[0] is Outcome.BUSINESS_FAILURE
+
+
+def test_an_answer_without_a_body_by_its_nature_is_judged_by_status_and_headers() -> None:
+    rule = SuccessRule(
+        success=(Condition(at="pointer:/Status", equals=("1",)),),
+        nothing_found=(Condition(at="body", empty=True),),
+        business_failure=(Condition(at="header:X-Loi", present=True),),
+    )
+    assert Judge(rule).judge(200, JSON, None) == (Outcome.SUCCESS, None)
+    assert Judge(rule).judge(500, JSON, None) == (Outcome.PROVIDER_FAILURE, Reason.PROVIDER_ERROR)
+    failed = Judge(rule).judge(200, [(b"x-loi", b"")], None)
+    assert failed == (Outcome.BUSINESS_FAILURE, Reason.PROVIDER_SAID_NO)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_an_empty_body_is_nothing_found_wherever_that_condition_stands(order: int) -> None:
+    conditions = (Condition(at="pointer:/Code", equals=("201",)), Condition(at="body", empty=True))
+    judge = Judge(SuccessRule(nothing_found=conditions[::order]))
+    assert judge.judge(200, JSON, b"") == (Outcome.SUCCESS, None)
+    assert judge.judge(200, JSON, b"<html>") == (Outcome.PROVIDER_FAILURE, Reason.PROVIDER_RUBBISH)
+
+
+def test_what_is_absent_in_a_page_is_no_condition_that_holds() -> None:
+    judge = Judge(SuccessRule(nothing_found=(Condition(at="pointer:/Data", empty=True),)))
+    assert judge.judge(200, JSON, b"{}") == (Outcome.SUCCESS, None)
+    assert judge.judge(200, JSON, b"<html>") == (Outcome.PROVIDER_FAILURE, Reason.PROVIDER_RUBBISH)
+
+
+def test_only_a_rule_on_bodies_asks_for_plain_ones() -> None:
+    assert Judge(SuccessRule(success=(Condition(at="pointer:/a", present=True),))).reads_body
+    assert not Judge(SuccessRule(success=(Condition(at="header:a", present=True),))).reads_body

@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.exchange import Reason, Refusal
-from gateway.steps.authorise import Claimed, decide
+from gateway.steps.authorise import NEARNESS, Claimed, decide
 from gateway.views import GrantView
 from registry.entities import Environment
 
@@ -100,3 +102,49 @@ def test_the_reason_that_came_closest_is_told() -> None:
     near = replace(GRANT, operations=frozenset({"other"}))
 
     assert reason_of(replace(GRANT, status="revoked"), near) is Reason.OPERATION_NOT_GRANTED
+
+
+def test_a_newer_grant_that_is_suspended_is_told_before_an_old_refusal() -> None:
+    old, new = replace(GRANT, status="refused"), replace(GRANT, status="suspended")
+
+    assert reason_of(old, new) is Reason.GRANT_SUSPENDED
+    assert reason_of(new, old) is Reason.GRANT_SUSPENDED
+
+
+def test_a_procedure_is_the_purpose_where_no_other_is_said() -> None:
+    grant = replace(GRANT, purposes=frozenset({"1.000001"}))
+
+    assert reason_of(grant, claimed=Claimed(procedure="1.000001")) is None
+    other = Claimed(procedure="1.000001", purpose="q")
+    assert reason_of(grant, claimed=other) is Reason.PURPOSE_NOT_ALLOWED
+
+
+CHANGES: tuple[dict[str, object], ...] = (
+    {},
+    {"status": "requested"},
+    {"status": "refused"},
+    {"status": "suspended"},
+    {"status": "revoked"},
+    {"status": "quarantined"},
+    {"valid_from": NOON + 1},
+    {"valid_until": NOON},
+    {"environments": frozenset({Environment.SANDBOX})},
+    {"operations": frozenset({"other"})},
+    {"purposes": frozenset({"p"})},
+    {"procedure_required": True},
+)
+
+
+@given(st.lists(st.sampled_from(CHANGES), min_size=1, max_size=6))
+def test_one_grant_that_holds_is_enough_and_else_the_nearest_reason_is_told(
+    changes: list[dict[str, object]],
+) -> None:
+    grants = [replace(GRANT, **change) for change in changes]  # type: ignore[arg-type]  # fields of GrantView
+    alone = [reason_of(grant) for grant in grants]
+    told = reason_of(*grants)
+
+    if None in alone:
+        assert told is None
+    else:
+        assert told is not None
+        assert NEARNESS.get(told, 99) == max(NEARNESS.get(reason, 99) for reason in alone if reason)
