@@ -43,6 +43,12 @@ def metrics_gate(
         except AuthError:
             return False
         client = snapshots.current.clients.get(claims.client)
-        return client is not None and client.active and client.role in ROLES and claims.issued_at >= client.not_before
+        return (
+            client is not None
+            and client.active
+            and client.role in ROLES
+            and claims.issued_at >= client.not_before
+            and (not client.networks or is_within(address, client.networks))
+        )
 
     return may_read

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from connectors.contract import Logger
 from gateway.exchange import Exchange, Reason, Refusal, Reply, Request
+from gateway.logs import EXCHANGE
 from gateway.outcomes import OUTCOMES
 from gateway.problems import problem_for, render
 from gateway.snapshot import Snapshots
@@ -52,6 +53,8 @@ class Pipeline:
         snapshot = self._snapshots.current
         client, claims = self._identify.find(request, snapshot)
         exchange = self._recorder.open(request, snapshot, client)
+        # What connectors and libraries log from here on names the exchange; the task ends with the request.
+        EXCHANGE.set(exchange.record.exchange)
         try:
             self._identify.admit(client, claims, request.client_address, snapshot)
             find_route(exchange)
