@@ -35,7 +35,7 @@ def objects_page() -> str:
     shared: dict[str, Shape] = {}
     lines = [HEAD.rstrip("\n")]
     for kind in Kind:
-        shape = schema(kind, spec=True)
+        shape = _with_choices(schema(kind, spec=True))
         shared |= shape.get("$defs", {})
         lines += ["", f"## {kind.value}", "", *_described(_resolved(shape)), *_steps(kind)]
     lines += ["", "## Parts of objects"]
@@ -43,6 +43,23 @@ def objects_page() -> str:
         if "properties" in shared[name] and not name.endswith("Spec"):
             lines += ["", f"### {name}", "", *_described(shared[name])]
     return "\n".join(lines) + "\n"
+
+
+def _with_choices(shape: Any) -> Any:  # Any: a JSON Schema, whole or in part
+    """Put the values of a choice where the schema only names it."""
+    definitions: Shape = shape.get("$defs", {})
+
+    def put(part: Any) -> Any:  # Any: as above
+        if isinstance(part, list):
+            return [put(one) for one in part]
+        if not isinstance(part, dict):
+            return part
+        named = definitions.get(str(part.get("$ref", "")).rpartition("/")[2], {})
+        if "enum" not in named or named["title"] == "Role":
+            named = {}
+        return {**named, **{name: put(value) for name, value in part.items() if not named or name != "$ref"}}
+
+    return put(shape)
 
 
 def _resolved(shape: Shape) -> Shape:
@@ -67,10 +84,7 @@ def _default(field: Shape) -> str:
 def _value(field: Shape) -> str:
     if "$ref" in field:
         name = field["$ref"].rpartition("/")[2]
-        simple = {"Environment": "`production` or `sandbox`", "Mode": "`lgsp-ngsp`, `ngsp`, `lgsp`, `direct`"}
-        return simple.get(name) or (
-            "[a role](http-api.md#who-may)" if name == "Role" else f"[{name}](#{name.lower()})"
-        )
+        return "[a role](roles.md)" if name == "Role" else f"[{name}](#{name.lower()})"
     choices = [one for one in field.get("anyOf", ()) if one.get("type") != "null"]
     if choices:
         return " or ".join(_value(one) for one in choices)

@@ -9,9 +9,10 @@ from connectors.catalogue import installed
 from connectors.contract import Connector
 from connectors.reference import render_reference
 from gateway import metrics, problems
-from gateway.reference.admin import admin_page
-from gateway.reference.commands import commands_page
+from gateway.api import reference as admin_api
+from gateway.commands import reference as command_line
 from gateway.reference.objects import objects_page
+from gateway.reference.roles import roles_page
 from gateway.reference.settings import settings_page
 
 Make = Callable[[str], str]
@@ -49,9 +50,10 @@ def pages() -> Mapping[str, Make]:
     ours = [one for one in installed() if one.__module__.startswith(OURS)]
     return {
         "settings.md": whole(settings_page),
-        "command-line.md": whole(commands_page),
-        "http-api.md": whole(admin_page),
+        "command-line.md": whole(command_line.reference),
+        "http-api.md": whole(admin_api.reference),
         "registry.md": whole(objects_page),
+        "roles.md": whole(roles_page),
         "problems.md": whole(problems.reference),
         "metrics.md": whole(metrics.reference),
         **{f"connectors/{one.kind}.md": connector(one) for one in ours},
