@@ -10,15 +10,18 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import uvicorn
 import uvloop
 
-from gateway.build import Node, build
 from gateway.logs import configure, get_logger
 from gateway.settings import Settings, SettingsWrong, address_of
 from gateway.starting import EXPECTED, CannotStart, check_together, explain, settings_wrong
 from gateway.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from gateway.build import Node
 
 BACKLOG = 2048
 SETTLE_SECONDS = 5.0
@@ -106,6 +109,9 @@ def run_worker(
 async def _worker(
     settings: Settings, slot: int, sockets: Sequence[socket.socket], ready: Callable[[], None], *, tied: bool
 ) -> None:
+    # Imported here: the supervisor of several workers, and a start that is refused, need none of it.
+    from gateway.build import build  # noqa: PLC0415
+
     addresses = [bound.getsockname()[:2] for bound in sockets]
     async with AsyncExitStack() as stack:
         try:
@@ -119,7 +125,7 @@ async def _worker(
         await server.settle()
 
 
-def _config(settings: Settings, node: Node) -> uvicorn.Config:
+def _config(settings: Settings, node: "Node") -> uvicorn.Config:
     return uvicorn.Config(
         node.app,
         http=node.protocol,

@@ -19,7 +19,6 @@ from registry.errors import (
     SlotTaken,
     StoreUnavailable,
 )
-from registry.sql.database import location
 
 EXPECTED = (RegistryError, ConnectorError, NodeKeyWrong, SecretsWrong, SettingsWrong, EgressWrong, OSError)
 """What may go wrong at the start and is somebody's turn to put right; anything else is a fault of ours."""
@@ -111,8 +110,15 @@ def _check_values(settings: Settings) -> None:
             raise settings_wrong(f"LGSP_{name}: {error}") from error
 
 
+def _read_database(settings: Settings) -> None:
+    if settings.database is not None:
+        from registry.sql.database import location  # noqa: PLC0415  (SQLAlchemy is slow to import)
+
+        location(settings.database_address(), settings.data_dir)
+
+
 _READERS: tuple[tuple[str, Callable[[Settings], object]], ...] = (
-    ("DATABASE", lambda it: location(it.database_address(), it.data_dir)),
+    ("DATABASE", _read_database),
     ("TRUSTED_PROXIES", lambda it: parse_networks(it.trusted_proxies)),
     ("METRICS_NETWORKS", lambda it: parse_networks(it.metrics_networks)),
     ("EGRESS_NETWORKS", lambda it: parse_egress(networks=it.egress_networks)),

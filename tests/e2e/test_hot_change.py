@@ -19,7 +19,7 @@ from tests.factories import a_client, a_code_list, a_grant, a_service, a_system,
 from tests.load import Load, request, tell, under_load
 
 EDITS = 200
-EDITS_PER_SECOND = 25
+EDITS_PER_SECOND = 40
 CALLED = "/DoanhNghiep/1.0/chiTietDoanhNghiep"
 CHANGED = "/DanCu/1.0/chiTietDoanhNghiep"
 GENEROUS = {"per_second": 100_000}
