@@ -46,6 +46,7 @@ from gateway.steps.identify import Identify
 from gateway.steps.quota import Quotas
 from gateway.steps.record import Recorder
 from gateway.steps.streams import Streams
+from gateway.subject_keys import SubjectKeys, SubjectKeysWrong, subject_keys_path
 from gateway.transport import AiohttpTransport
 from registry.entities import Endpoint, Version
 from registry.errors import Flaw, StoreUnavailable
@@ -122,6 +123,7 @@ class Builder:
         self.log = get_logger("node")
         self.is_stopping = False
         self.has_registry = True
+        self.has_subject_keys = True
         self.new_revision = asyncio.Event()
         where = location(settings.database_address(), settings.data_dir)
         self.registry_engine = open_engine(where.registry)
@@ -171,6 +173,11 @@ class Builder:
     def _tokens(self) -> None:
         settings = self.settings
         self.node_key = read_node_key(settings.node_key_file, settings.data_dir)
+        self.subject_keys = SubjectKeys(
+            subject_keys_path(settings.subject_keys_file, settings.data_dir),
+            make=settings.subject_keys_file is None,
+        )
+        self.subject_keys.refresh()
         self.ring = KeyRing(())
         self.key_store = KeyStore(self.registry_engine, self.node_key, token_seconds=settings.token_seconds)
         self.key_watch = KeyWatch(self.key_store, self.ring)
@@ -184,6 +191,7 @@ class Builder:
             self.ledger,
             self.metrics,
             self.streams,
+            self.subject_keys,
             node=settings.node,
             settle=self.quotas.settle,
             problem=problem_reply,
@@ -220,6 +228,7 @@ class Builder:
         seconds = self.settings.poll_seconds
         chores = [
             Chore(name="keys", seconds=1.0, work=self.key_watch.refresh),
+            Chore(name="subject-keys", seconds=1.0, work=self._refresh_subject_keys),
             Chore(name="quotas", seconds=1.0, work=lambda: self.quotas.refresh(self.snapshots.current)),
             Chore(name="streams", seconds=1.0, work=self._recheck_streams),
             Chore(name="tally", seconds=TALLY_SECONDS, work=self.recorder.flush_tally),
@@ -238,6 +247,17 @@ class Builder:
             self.snapshots.follow(self.registry.wait_for_change, seconds, self._registry_away),
             *(repeat(chore, self.log) for chore in chores),
         ]
+
+    async def _refresh_subject_keys(self) -> None:
+        """Take up a rotation or a destruction; when the file is spoilt, the known keys stay in use."""
+        try:
+            self.subject_keys.refresh()
+        except SubjectKeysWrong as error:
+            if self.has_subject_keys:
+                self.log.warning("subject-keys.away", error=str(error))
+            self.has_subject_keys = False
+        else:
+            self.has_subject_keys = True
 
     async def _recheck_streams(self) -> None:
         self.streams.recheck(self.snapshots.current)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from gateway.endpoints import EndpointHandle
 from gateway.routes import Routes
+from gateway.subjects import SubjectPlace
 from gateway.success import Judge
 from gateway.views import (
     ClientView,
@@ -19,7 +20,7 @@ from gateway.views import (
     VersionView,
 )
 from registry.documents import parse
-from registry.entities import Client, Endpoint, Grant, Kind, Officer, Service, System, Version
+from registry.entities import Client, Endpoint, Grant, Kind, Officer, Operation, Service, System, Version
 from registry.stores import Stored
 
 E = TypeVar("E")
@@ -146,6 +147,7 @@ def version(stored: Stored, organisation: str, prepare: Prepare) -> VersionView:
                 counts=op.counts,
                 writes=op.effect == "write",
                 judge=fallback if op.success_rule is None else Judge(op.success_rule),
+                subject=subject_place(it, op),
             ),
         )
         for op in it.operations
@@ -172,6 +174,14 @@ def version(stored: Stored, organisation: str, prepare: Prepare) -> VersionView:
         procedure_at=it.procedure_at,
         life_headers=life_headers(it),
     )
+
+
+def subject_place(version: Version, operation: Operation) -> SubjectPlace | None:
+    """Compile where the data subject of an operation stands: as it says itself, else as its version says."""
+    said = version if operation.subject_at is None else operation
+    if said.subject_at is None or said.subject_type is None:
+        return None
+    return SubjectPlace(said.subject_at, said.subject_type, operation.path)
 
 
 def broken_version(stored: Stored, why: str) -> VersionView:

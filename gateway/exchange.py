@@ -61,6 +61,7 @@ class Reason(StrEnum):
     BODY_TOO_LARGE = "body-too-large"
     BODY_CUT = "body-cut"
     HEADER_INVALID = "header-invalid"
+    SUBJECT_UNREADABLE = "subject-unreadable"
     # unavailable: not tried
     MAINTENANCE = "maintenance"
     SERVICE_BLOCKED = "service-blocked"

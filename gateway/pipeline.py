@@ -59,7 +59,10 @@ class Pipeline:
             self._identify.admit(client, claims, request.client_address, snapshot)
             find_route(exchange)
             await take_body(exchange, self._buffer_bytes)
+            unreadable = self._recorder.note_subject(exchange)
             authorise(exchange, self._now())
+            if unreadable is not None:
+                raise unreadable
             check_open(exchange)
             self._quotas.spend(exchange)
             reply = await self._call(exchange, self._recorder)

@@ -45,6 +45,10 @@ class Settings(BaseModel):
         None,
         description="File with 32 random bytes (hex) that protect secrets kept in the database; made in the data folder when not set.",
     )
+    subject_keys_file: Path | None = Field(
+        None,
+        description="File with the keys under which data subjects are hashed; made in the data folder when not set.",
+    )
     secrets_file: Path | None = Field(
         None, description="TOML file that binds organisations' secrets to files and hosts."
     )

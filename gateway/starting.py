@@ -10,6 +10,7 @@ from gateway.limiter import parse_networks
 from gateway.node_key import NodeKeyWrong
 from gateway.secrets import SecretsWrong
 from gateway.settings import Settings, SettingsWrong, address_of
+from gateway.subject_keys import SubjectKeysWrong
 from registry.entities import Mode
 from registry.errors import (
     KeysUnreadable,
@@ -20,7 +21,16 @@ from registry.errors import (
     StoreUnavailable,
 )
 
-EXPECTED = (RegistryError, ConnectorError, NodeKeyWrong, SecretsWrong, SettingsWrong, EgressWrong, OSError)
+EXPECTED = (
+    RegistryError,
+    ConnectorError,
+    NodeKeyWrong,
+    SubjectKeysWrong,
+    SecretsWrong,
+    SettingsWrong,
+    EgressWrong,
+    OSError,
+)
 """What may go wrong at the start and is somebody's turn to put right; anything else is a fault of ours."""
 
 
@@ -73,6 +83,13 @@ def explain(error: Exception) -> CannotStart:
         case NodeKeyWrong():
             return CannotStart(
                 f"Khoá của nút không dùng được: {error}", f"The node key is not usable: {error}"
+            )
+        case SubjectKeysWrong():
+            return CannotStart(
+                f"Khoá băm chủ thể dữ liệu không dùng được: {error}. Hãy khôi phục tệp LGSP_SUBJECT_KEYS_FILE "
+                "(hoặc subject.keys trong LGSP_DATA_DIR); nút mới thì tạo bằng `lgsp keys rotate --subject --local`.",
+                f"The subject keys are not usable: {error}. Restore LGSP_SUBJECT_KEYS_FILE "
+                "(or subject.keys in LGSP_DATA_DIR); for a new node make it with `lgsp keys rotate --subject --local`.",
             )
         case SecretsWrong():
             return CannotStart(

@@ -349,6 +349,12 @@ REASON_TEXTS: Final[dict[Reason, Text]] = {
         "Một tiêu đề Lgsp-* hoặc trường tương ứng trong nội dung không đúng dạng cho phép[[ ({header})]].",
         "A Lgsp-* header, or the field that stands for it in the message, does not have the allowed form[[ ({header})]].",
     ),
+    Reason.SUBJECT_UNREADABLE: text(
+        "Không đọc được chủ thể dữ liệu",
+        "The data subject cannot be read",
+        "Dịch vụ yêu cầu ghi nhận ai được tra cứu. Số định danh ở vị trí quy định[[ ({where})]] phải đúng dạng, chỉ có một giá trị, và nội dung phải là JSON đọc được trọn vẹn.",
+        "The service has it recorded who is looked at. The id in its place[[ ({where})]] must have the right form and one value only, and a body must be JSON that can be read whole.",
+    ),
     # --- unavailable: not tried ---
     Reason.MAINTENANCE: text(
         "Dịch vụ đang bảo trì",

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from gateway.endpoints import EndpointHandle
 from gateway.routes import Routes
+from gateway.subjects import SubjectPlace
 from gateway.success import Judge
 from registry.entities import Environment, Maintenance
 
@@ -50,6 +51,7 @@ class OperationView:
     counts: bool
     writes: bool
     judge: Judge
+    subject: SubjectPlace | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

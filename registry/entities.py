@@ -12,6 +12,8 @@ from typing import Annotated, Any, ClassVar, Literal, NewType
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
+from registry.subjects import SubjectType
+
 NodeId = NewType("NodeId", str)
 OrganisationId = NewType("OrganisationId", str)
 SystemId = NewType("SystemId", str)
@@ -252,7 +254,8 @@ class Operation(Entity):
 
     `path` is relative to the version's address, with `{name}` for one segment and a last `{name*}` for the
     rest. `counts` marks operations by which a connection is proved; `effect` says whether a call changes
-    something at the provider.
+    something at the provider. `subject_at` and `subject_type` take the place of the version's for this operation;
+    here `path:NAME` may also name a variable of the path.
     """
 
     name: OperationName
@@ -263,6 +266,8 @@ class Operation(Entity):
     counts: bool = True
     effect: Literal["read", "write"] = "read"
     success_rule: SuccessRule | None = None
+    subject_at: Annotated[str, StringConstraints(max_length=200)] | None = None
+    subject_type: SubjectType | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -328,7 +333,8 @@ class VersionSpec(Entity):
     """One state of a service's contract.
 
     `officer_at` and `procedure_at` say where they stand in the caller's message when its software cannot send
-    our headers: `header:NAME`, `query:NAME` or `pointer:/JSON/pointer`.
+    our headers: `header:NAME`, `query:NAME` or `pointer:/JSON/pointer`. `subject_at` says likewise where the data
+    subject stands (the person or enterprise that is looked at), and `subject_type` by what kind of id.
     """
 
     service: Reference
@@ -340,6 +346,8 @@ class VersionSpec(Entity):
     max_body_bytes: Annotated[int, Field(ge=0, le=1 << 40)] = 10 * 1024 * 1024
     officer_at: Annotated[str, StringConstraints(max_length=200)] | None = None
     procedure_at: Annotated[str, StringConstraints(max_length=200)] | None = None
+    subject_at: Annotated[str, StringConstraints(max_length=200)] | None = None
+    subject_type: SubjectType | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

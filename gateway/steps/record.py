@@ -12,6 +12,7 @@ from connectors.errors import ConnectorError
 from gateway.exchange import Exchange, Reason, Refusal, Reply, Request
 from gateway.outcomes import OUTCOMES
 from gateway.steps.streams import Streams
+from gateway.steps.subject import SubjectNames, note_subject
 from gateway.views import ClientView, Snapshot
 from registry.errors import LedgerUnavailable
 from registry.evidence import Delivered, Ledger, Outcome, Record
@@ -41,6 +42,7 @@ class Recorder:
         ledger: Ledger,
         counts: Counts,
         streams: Streams,
+        subjects: SubjectNames,
         *,
         node: str,
         settle: Callable[[Exchange], None],
@@ -49,6 +51,7 @@ class Recorder:
         self._ledger = ledger
         self._counts = counts
         self._streams = streams
+        self._subjects = subjects
         self._node = node
         self._settle = settle
         self._problem = problem
@@ -69,6 +72,10 @@ class Recorder:
         )
         return Exchange(request, snapshot, client, record, self._randomness.take(SALT_BYTES))
 
+    def note_subject(self, exchange: Exchange) -> Refusal | None:
+        """Note whom the call looks at; return why that cannot be read, to be raised once the caller may call."""
+        return note_subject(exchange, self._subjects)
+
     async def open_record(self, exchange: Exchange) -> None:
         """Make it durable that the exchange has begun. Raises Refusal when that fails."""
         if exchange.opened:
@@ -81,6 +88,7 @@ class Recorder:
             national_database=record.national_database, mode=record.mode, purpose=record.purpose,
             procedure=record.procedure, officer=record.officer, officer_rule=record.officer_rule,
             grant=record.grant, revision=record.revision, correlation=record.correlation,
+            subject=record.subject, subject_key=record.subject_key,
         )  # fmt: skip
         try:
             await self._ledger.append(begun)

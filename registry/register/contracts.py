@@ -38,6 +38,7 @@ def version_flaws(version: Version) -> Iterator[Flaw]:
     yield from _rule_flaws(version.success_rule, "/success_rule")
     for name in ("officer_at", "procedure_at"):
         yield from _place_flaws(getattr(version, name), f"/{name}")
+    yield from _subject_flaws(version, "")
     for environment, endpoint in version.endpoints.items():
         for what, header in endpoint.passes.items():
             if not _TOKEN.fullmatch(header) or header.lower() in _NOT_FOR_US:
@@ -64,6 +65,7 @@ def _operation_flaws(operations: Sequence[Operation]) -> Iterator[Flaw]:
         shapes.add(shape)
         if operation.success_rule is not None:
             yield from _rule_flaws(operation.success_rule, f"{at}/success_rule")
+        yield from _subject_flaws(operation, at)
 
 
 def path_shape(path: str) -> str:
@@ -110,6 +112,21 @@ def _condition_flaws(condition: Condition, at: str) -> Iterator[Flaw]:
         yield Flaw(f"{at}/at", "condition", "Of the body one can only ask whether it is empty.")
     if not texts and condition.empty is None:
         yield Flaw(at, "condition", "The condition asks for nothing.")
+
+
+def _subject_flaws(of: Version | Operation, at: str) -> Iterator[Flaw]:
+    """A data subject needs both its place and its type; a variable can only be named where the path is."""
+    if of.subject_at is None or of.subject_type is None:
+        if of.subject_at is not None or of.subject_type is not None:
+            missing = "subject_at" if of.subject_at is None else "subject_type"
+            yield Flaw(f"{at}/{missing}", "missing", "`subject_at` and `subject_type` go together.")
+        return
+    kind, _, name = of.subject_at.partition(":")
+    if kind == "path" and isinstance(of, Operation):
+        if "{" + name + "}" not in of.path.split("/"):
+            yield Flaw(f"{at}/subject_at", "place", "The path has no variable of this name for one segment.")
+        return
+    yield from _place_flaws(of.subject_at, f"{at}/subject_at")
 
 
 def _place_flaws(place: str | None, at: str) -> Iterator[Flaw]:
