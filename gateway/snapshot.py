@@ -190,12 +190,22 @@ class Compiler:
             made_at=time(),
             clients=dict(self._clients),
             systems=dict(self._systems),
-            system_codes={view.code: view.id for view in self._systems.values()},
+            system_codes=self._system_codes(),
             services=dict(self._services),
             grants=dict(self._grants),
             officers=dict(self._officers),
             quarantine=tuple(self._quarantine.values()),
         )
+
+    def _system_codes(self) -> dict[str, str]:
+        """Return systems by code, under both forms of their organisation's code."""
+        codes: dict[str, str] = {}
+        for view in self._systems.values():
+            organisation = self._stored.get(view.organisation)
+            old = organisation.document.get("old_code") if organisation is not None else None
+            if old:
+                codes[f"{old}:{view.code.partition(':')[2]}"] = view.id
+        return codes | {view.code: view.id for view in self._systems.values()}
 
     def endpoint_keys(self) -> set[str]:
         """Return the keys of the endpoints that the snapshot uses."""

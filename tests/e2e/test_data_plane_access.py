@@ -19,7 +19,7 @@ from registry.sql.database import open_engine
 from registry.sql.keys import KeyStore
 from tests.e2e.node import PROVIDER, ready, start
 from tests.e2e.plane import EXCHANGE, JSON_OK, MARK, Plane, a_provider, running_plane
-from tests.factories import a_service, a_version, an_endpoint, an_officer, an_operation
+from tests.factories import a_service, a_version, an_endpoint, an_officer, an_operation, an_organisation
 
 GRANT = "H99:mot-cua"
 
@@ -345,9 +345,14 @@ async def test_a_shared_client_names_the_system_that_it_calls_for(plane: Plane) 
     await node.register.replace(
         Kind.SYSTEM, shared.id, document, expected_version=shared.version, author=PROVIDER
     )
+    province = await node.registry.get(Kind.ORGANISATION, "H99")
+    document = an_organisation("H99", old_code="000.00.00.H99")
+    await node.register.replace(
+        Kind.ORGANISATION, province.id, document, expected_version=province.version, author=PROVIDER
+    )
     await node.grant("DoanhNghiep", consumer="G99:csdl")
     caller = await plane.caller("dùng chung", system="G99:csdl")
-    for name in ("H99:mot-cua", await plane.id_of(Kind.SYSTEM, "H99:mot-cua")):
+    for name in ("H99:mot-cua", "000.00.00.H99:mot-cua", await plane.id_of(Kind.SYSTEM, "H99:mot-cua")):
         named = await plane.final(await caller.call("/DoanhNghiep/1.0/x", headers={"Lgsp-System": name}))
         assert named.consumer == await plane.id_of(Kind.SYSTEM, "H99:mot-cua")
         assert named.counts is True
