@@ -4,11 +4,13 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Protocol
 
 from registry.errors import LedgerUnavailable
 from registry.evidence import Record
 from registry.ledger import Batch, cleaned, closed_as_unknown, decode, encode, leaf_hash, merkle_root
+from registry.signing import Signer
 from registry.usage import Counted, UsageKey, add, counted
 
 MAX_BATCH = 1024
@@ -49,6 +51,7 @@ class Sealed:
 
     batch: Batch
     head: bytes
+    signature: bytes
     rows: Sequence[Row]
     usage: dict[UsageKey, list[int]]
     closed: Sequence[str]
@@ -57,7 +60,7 @@ class Sealed:
 
 @dataclass(slots=True, kw_only=True)
 class Chain:
-    """Where a chain stands, and under which epoch this process may write it."""
+    """Where a chain stands, under which epoch this process may write it, and who signs for it."""
 
     node: str
     slot: int
@@ -66,11 +69,17 @@ class Chain:
     head: bytes
     at: int
     opened: set[str] = field(default_factory=set)
+    signer: Signer | None = None
 
     def seal(self, rows: Sequence[Row], now: int) -> Sealed:
-        """Return these records as the chain's next batch; the chain itself does not move."""
+        """Return these records as the chain's next batch; the chain itself does not move.
+
+        A batch is dated no earlier than its records and the batch before it, whatever the clock does.
+        """
         usage: dict[UsageKey, list[int]] = {}
         add(usage, (row.counted for row in rows))
+        at = max(now, self.at, *(row.at for row in rows))
+        key = self.signer.key_at(at) if self.signer else None
         batch = Batch(
             node=self.node,
             slot=self.slot,
@@ -79,13 +88,22 @@ class Chain:
             size=len(rows),
             root=merkle_root([leaf_hash(row.body) for row in rows]),
             previous=self.head,
-            at=max(now, self.at),
+            at=max(at, key.statement.start) if key else at,
+            key=key.id if key else b"",
         )
+        header = batch.header()
         opened = self.opened.union(row.exchange for row in rows if row.kind == "open")
         closed = (
             [row.exchange for row in rows if row.kind == "final" and row.exchange in opened] if opened else []
         )
-        return Sealed(batch=batch, head=batch.head, rows=rows, usage=usage, closed=closed)
+        return Sealed(
+            batch=batch,
+            head=sha256(header).digest(),
+            signature=key.sign(header) if key else b"",
+            rows=rows,
+            usage=usage,
+            closed=closed,
+        )
 
     def advance(self, sealed: Sealed) -> None:
         """Take a batch as committed."""

@@ -15,6 +15,7 @@ from registry.errors import ChainBroken
 from registry.evidence import Delivered, Outcome, Record
 
 RECORD_FORM = 1
+SIGNED_BATCH_FORM = 2
 HASH_BYTES = 32
 FIRST_HEAD = bytes(HASH_BYTES)
 """The head before a chain's first batch."""
@@ -232,7 +233,10 @@ def _next_level(level: list[bytes]) -> list[bytes]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """The header of one batch of a chain `(node, slot)`. `at` is in microseconds and never runs backwards."""
+    """The header of one batch of a chain `(node, slot)`. `at` is in microseconds and never runs backwards.
+
+    `key` is the id of the key that signs the header, empty in a ledger without keys (form 1).
+    """
 
     node: str
     slot: int
@@ -242,9 +246,29 @@ class Batch:
     root: bytes
     previous: bytes
     at: int
+    key: bytes = b""
 
     def header(self) -> bytes:
-        """Return the canonical bytes of which the head is the hash."""
+        """Return the canonical bytes of which the head is the hash, and which are signed."""
+        if not self.key:
+            return self._unsigned_header()
+        return orjson.dumps(
+            {
+                "at": self.at,
+                "epoch": self.epoch,
+                "key": self.key.hex(),
+                "kind": "batch",
+                "node": self.node,
+                "number": self.number,
+                "previous": self.previous.hex(),
+                "root": self.root.hex(),
+                "size": self.size,
+                "slot": self.slot,
+                "v": SIGNED_BATCH_FORM,
+            }
+        )
+
+    def _unsigned_header(self) -> bytes:
         return orjson.dumps(
             {
                 "at": self.at,
@@ -287,6 +311,10 @@ _RULES: tuple[tuple[Callable[[Batch, Sequence[bytes], Batch | None], bool], str]
     (lambda b, _, a: b.previous != (a.head if a else FIRST_HEAD), "it does not follow the head before it"),
     (lambda b, _, a: a is not None and b.epoch < a.epoch, "its epoch is older than the one before it"),
     (lambda b, _, a: a is not None and b.at < a.at, "its time is before the batch before it"),
+    (
+        lambda b, _, a: a is not None and bool(a.key) and not b.key,
+        "it is not signed, although the one before it is",
+    ),
     (lambda b, bodies, _: b.size != len(bodies) or not bodies, "it holds another number of records"),
     (lambda b, bodies, _: b.root != merkle_root([leaf_hash(body) for body in bodies]), "its records differ"),
 )

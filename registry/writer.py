@@ -18,10 +18,13 @@ from registry.chains import MAX_BATCH, Backend, Chain, ConnectionLost, Row, Seal
 from registry.errors import LedgerUnavailable, SlotTaken
 from registry.evidence import Record
 from registry.ledger import decode, ended_by_ledger
+from registry.signing import Signer
 
 PROBE_SECONDS = 0.5
 DOUBT_SECONDS = 5.0
 CAPACITY = 16_384
+CLOCK_US = 5_000_000
+"""How far the clock may be behind a chain's last batch before that is logged."""
 
 log = logging.getLogger("lgsp.ledger")
 
@@ -55,10 +58,16 @@ class LedgerWriter:
     """
 
     def __init__(
-        self, backend: Backend, *, probe_seconds: float = PROBE_SECONDS, capacity: int = CAPACITY
+        self,
+        backend: Backend,
+        *,
+        signer: Signer | None = None,
+        probe_seconds: float = PROBE_SECONDS,
+        capacity: int = CAPACITY,
     ) -> None:
         self.counters = Counters()
         self._backend = backend
+        self._signer = signer
         self._probe_seconds = probe_seconds
         self._capacity = capacity
         self._queue: deque[Row] = deque()
@@ -145,7 +154,7 @@ class LedgerWriter:
 
     def _begin(self) -> bool:
         try:
-            self._chain = self._backend.resume()
+            self._chain = self._resumed()
             closed = close_left_open(self._backend, self._chain, now_us())
         except LedgerUnavailable as error:
             self._tell(_refuse, [self._started], error)
@@ -154,6 +163,14 @@ class LedgerWriter:
             log.warning("ledger.recovered", extra={"closed_as_unknown": closed})
         self._tell(_resolve, [self._started])
         return True
+
+    def _resumed(self) -> Chain:
+        chain = self._backend.resume()
+        chain.signer = self._signer
+        behind = chain.at - now_us()
+        if behind > CLOCK_US:
+            log.warning("ledger.clock-moved-back", extra={"seconds": behind // 1_000_000})
+        return chain
 
     def _work(self) -> None:
         while self._queue or not self._closing:
@@ -227,7 +244,7 @@ class LedgerWriter:
     def _resume(self, rows: list[Row]) -> list[Row]:
         """Connect again and return what is still to be written: not what a doubtful commit did write."""
         opened = self._chain.opened
-        self._chain = self._backend.resume()
+        self._chain = self._resumed()
         self._chain.opened |= opened
         doubtful, self._doubtful = self._doubtful, None
         if doubtful is None or self._chain.head != doubtful.head:

@@ -1,7 +1,7 @@
 """Reads the ledger: evidence by exchange, searches, and the proof that the chains hold."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,10 @@ from registry.chains import row_of
 from registry.errors import ChainBroken, Flaw, Invalid, NotFound
 from registry.evidence import Outcome, Record
 from registry.ledger import FIRST_HEAD, Batch, check_batch, decode
+from registry.signing import KeyList, check_signed
+from registry.sql.checkpoints import verify_checkpoints
 from registry.sql.database import reading, translated
+from registry.sql.ledger_keys import key_list
 from registry.sql.ledger_tables import batches, chains, records, salts, usage
 from registry.usage import HOUR_SECONDS
 
@@ -51,6 +54,7 @@ class Verified:
     chains: int = 0
     batches: int = 0
     records: int = 0
+    checkpoints: int = 0
 
 
 class EvidenceReader:
@@ -140,7 +144,7 @@ class EvidenceReader:
                 return int((await connection.execute(query)).scalar_one())
 
     async def verify(self) -> Verified:
-        """Check every chain from its first batch to its head.
+        """Check every chain from its first batch to its head, every checkpoint, and every signature.
 
         Raises:
             ChainBroken: something was changed, dropped, inserted or put in another order; the text says where.
@@ -149,13 +153,14 @@ class EvidenceReader:
         with translated():
             async with reading(self._engine).connect() as connection:
                 for chain in (await connection.execute(select(chains).order_by(chains.c.id))).all():
-                    found = await _verify_chain(connection, chain)
+                    found = await _verify_chain(connection, chain, await key_list(connection, chain.node))
                     total = Verified(
                         chains=total.chains + 1,
                         batches=total.batches + found.batches,
                         records=total.records + found.records,
                     )
-        return total
+                seen = await verify_checkpoints(connection)
+        return replace(total, checkpoints=seen)
 
 
 _EVIDENCE = select(
@@ -232,7 +237,7 @@ def _parse_cursor(cursor: str | None) -> tuple[int, str]:
 # --- verifying ------------------------------------------------------------------------------------------
 
 
-async def _verify_chain(connection: AsyncConnection, chain: Row[Any]) -> Verified:
+async def _verify_chain(connection: AsyncConnection, chain: Row[Any], keys: KeyList) -> Verified:
     last, total = None, 0
     query = select(batches).where(batches.c.chain == chain.id).order_by(batches.c.number)
     while rows := (
@@ -244,6 +249,7 @@ async def _verify_chain(connection: AsyncConnection, chain: Row[Any]) -> Verifie
         for row in rows:
             batch = _batch(chain, row)
             check_batch(batch, bodies.get(row.number, ()), after=last)
+            check_signed(keys, batch, row.signature, after=last)
             last, total = batch, total + batch.size
     if (chain.number, chain.head) != ((last.number, last.head) if last else (0, FIRST_HEAD)):
         raise ChainBroken(f"chain {chain.node}/{chain.slot} ends elsewhere than at its head")
@@ -263,6 +269,7 @@ def _batch(chain: Row[Any], row: Row[Any]) -> Batch:
         root=row.root,
         previous=row.previous,
         at=row.at,
+        key=row.key,
     )
     if batch.head != row.head:
         raise ChainBroken(f"batch {row.number} of {chain.node}/{chain.slot}: its head differs")

@@ -10,6 +10,7 @@ from sqlalchemy import make_url
 
 from registry.chains import Backend, close_left_open
 from registry.errors import SlotTaken
+from registry.signing import Signer
 from registry.sql import ledger_postgres, ledger_sqlite
 from registry.sql.evidence import Evidence, EvidencePage, EvidenceReader, Verified
 from registry.sql.usage import Rebuilt, UsageReader
@@ -33,11 +34,11 @@ MakeBackend = Callable[[str, int, float], Backend]
 
 @asynccontextmanager
 async def open_ledger(
-    url: str, *, node: str, data_dir: Path, slot: int | None = 0
+    url: str, *, node: str, data_dir: Path, slot: int | None = 0, signer: Signer | None = None
 ) -> AsyncIterator[LedgerWriter]:
     """Yield the writer of chain `(node, slot)`, everything left open by a crash closed as `unknown`.
 
-    `slot` None takes the first free one. Chains that nobody writes any more get their open records closed too.
+    `signer` signs every batch (`ledger_keys.open_signer`); without one the chain is hashed only. `slot` None takes the first free one. Chains that nobody writes any more get their open records closed too.
     At the end everything queued is written, also when the caller is cancelled.
 
     Raises:
@@ -45,9 +46,9 @@ async def open_ledger(
         LedgerUnavailable: the database is not there.
     """
     make = _backends(url, data_dir)
-    writer, taken = await _start(make, node, slot)
+    writer, taken = await _start(make, node, slot, signer)
     try:
-        await anyio.to_thread.run_sync(_close_abandoned, url, make, (node, taken))
+        await anyio.to_thread.run_sync(_close_abandoned, url, make, (node, taken), signer)
         yield writer
     finally:
         with anyio.CancelScope(shield=True):
@@ -66,19 +67,21 @@ def _backends(url: str, data_dir: Path) -> MakeBackend:
     )
 
 
-async def _start(make: MakeBackend, node: str, slot: int | None) -> tuple[LedgerWriter, int]:
+async def _start(
+    make: MakeBackend, node: str, slot: int | None, signer: Signer | None
+) -> tuple[LedgerWriter, int]:
     if slot is not None:
-        return await _started(make(node, slot, PATIENCE_SECONDS)), slot
+        return await _started(make(node, slot, PATIENCE_SECONDS), signer), slot
     for free in range(SLOTS):
         try:
-            return await _started(make(node, free, 0)), free
+            return await _started(make(node, free, 0), signer), free
         except SlotTaken:
             continue
     raise SlotTaken(f"all {SLOTS} slots of {node} are taken")
 
 
-async def _started(backend: Backend) -> LedgerWriter:
-    writer = LedgerWriter(backend)
+async def _started(backend: Backend, signer: Signer | None) -> LedgerWriter:
+    writer = LedgerWriter(backend, signer=signer)
     try:
         await writer.start()
     except BaseException:
@@ -88,14 +91,17 @@ async def _started(backend: Backend) -> LedgerWriter:
     return writer
 
 
-def _close_abandoned(url: str, make: MakeBackend, own: tuple[str, int]) -> None:
+def _close_abandoned(url: str, make: MakeBackend, own: tuple[str, int], signer: Signer | None) -> None:
     """Close open records in chains whose slot nobody holds."""
     for node, slot in _abandoned(url):
-        if (node, slot) == own:
+        # A chain is signed with its node's keys: that of another node waits until that node starts again.
+        if (node, slot) == own or (signer is not None and node != own[0]):
             continue
         backend = make(node, slot, 0)
         try:
-            closed = close_left_open(backend, backend.resume(), now_us())
+            chain = backend.resume()
+            chain.signer = signer
+            closed = close_left_open(backend, chain, now_us())
             log.warning("ledger.recovered", extra={"chain": f"{node}/{slot}", "closed_as_unknown": closed})
         except SlotTaken:
             continue  # somebody writes it, and will close them

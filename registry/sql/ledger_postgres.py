@@ -71,7 +71,7 @@ _OPEN = (
     "ON CONFLICT DO NOTHING"
 )
 _CLOSE = "DELETE FROM opens WHERE chain = $1 AND exchange = ANY($2::text[])"
-_BATCH = "INSERT INTO batches VALUES ($1,$2,$3,$4,$5,$6,$7,$8)"
+_BATCH = "INSERT INTO batches VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10)"
 _ADVANCE = "UPDATE chains SET number = $1, head = $2, at = $3 WHERE id = $4 AND epoch = $5 AND number = $6 AND head = $7"
 _PROBE = "UPDATE chains SET probed = $1 WHERE id = $2 AND epoch = $3"
 _OPENED = (
@@ -209,9 +209,8 @@ class PostgresBackend:
                 raise SlotTaken(f"another process has written chain {self._node}/{self._slot}")
             for statement, values in self._statements(sealed):
                 await db.execute(statement, *values)
-            await db.execute(
-                _BATCH, *place, batch.epoch, batch.size, batch.root, batch.previous, sealed.head, batch.at
-            )
+            told = (batch.epoch, batch.size, batch.root, batch.previous, sealed.head, batch.at)
+            await db.execute(_BATCH, *place, *told, batch.key, sealed.signature)
             self._in_doubt = True  # from here on: the COMMIT that follows may or may not be answered
 
     def _statements(self, sealed: Sealed) -> Iterator[tuple[str, tuple[Any, ...]]]:  # Any: what asyncpg binds

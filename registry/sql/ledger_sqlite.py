@@ -29,7 +29,7 @@ def _insert(table: str, columns: int) -> str:
 
 _RECORD = _insert("records", 11)
 _SALT = _insert("salts", 4)
-_BATCH = _insert("batches", 8)
+_BATCH = _insert("batches", 10)
 _OPEN = "INSERT OR IGNORE INTO opens VALUES (?,?,?,?)"
 _CLOSE = "DELETE FROM opens WHERE exchange = ? AND chain = ?"
 _COUNT = (
@@ -118,7 +118,8 @@ class SQLiteBackend:
             db.executemany(
                 _COUNT, [(key[0], chain, *key[1:], *values) for key, values in sorted(sealed.usage.items())]
             )
-            db.execute(_BATCH, (*place, batch.epoch, batch.size, batch.root, batch.previous, head, batch.at))
+            told = (batch.epoch, batch.size, batch.root, batch.previous, head, batch.at)
+            db.execute(_BATCH, (*place, *told, batch.key, sealed.signature))
 
     def probe(self) -> None:
         """Write something durably that changes nothing."""

@@ -52,7 +52,49 @@ batches = Table(
     Column("previous", LargeBinary, nullable=False),
     Column("head", LargeBinary, nullable=False),
     Column("at", BigInteger, nullable=False),
+    Column("key", LargeBinary, nullable=False, server_default=""),
+    Column("signature", LargeBinary, nullable=False, server_default=""),
 )
+"""`key` is the id of the key that made `signature` over the header; both are empty in a ledger without keys."""
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("node", Key, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("statement", LargeBinary, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    Column("endorsement", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+"""The keys that sign. `sealed` is the private half under the node's key, empty once the key signs no more."""
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("node", Key, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("head", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    Index("ix_checkpoints_at", "node", "at"),
+)
+"""The heads of all chains, once a minute; `head` is the hash of `body`."""
+
+segments = Table(
+    "segments",
+    metadata,
+    Column("chain", Integer, primary_key=True, autoincrement=False),
+    Column("first", BigInteger, primary_key=True, autoincrement=False),
+    Column("last", BigInteger, nullable=False),
+    Column("month", Key, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    Column("header", LargeBinary, nullable=False),
+    Column("header_signature", LargeBinary, nullable=False),
+)
+"""Months that were archived and dropped: a signed statement of what was there, and the header of the last batch."""
 
 records = Table(
     "records",
@@ -101,25 +143,33 @@ opens = Table(
 )
 """Where the `open` records without a `final` are; a node closes its own when it starts."""
 
-usage = Table(
-    "usage",
-    metadata,
-    Column("hour", BigInteger, primary_key=True, autoincrement=False),
-    Column("chain", Integer, primary_key=True, autoincrement=False),
-    Column("environment", Key, primary_key=True),
-    Column("consumer", Key, primary_key=True),
-    Column("provider", Key, primary_key=True),
-    Column("service", Key, primary_key=True),
-    Column("version", Key, primary_key=True),
-    Column("operation", Key, primary_key=True),
-    Column("counts", Boolean, primary_key=True),
-    Column("national_database", Key, primary_key=True),
-    Column("mode", Key, primary_key=True),
-    Column("grant", Key, primary_key=True),
-    Column("outcome", Key, primary_key=True),
-    Column("count", BigInteger, nullable=False),
-    Column("request_bytes", BigInteger, nullable=False),
-    Column("reply_bytes", BigInteger, nullable=False),
-    *(Column(name, BigInteger, nullable=False) for name in BUCKET_NAMES),
-    sqlite_with_rowid=False,
-)
+
+def _usage(name: str) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("hour", BigInteger, primary_key=True, autoincrement=False),
+        Column("chain", Integer, primary_key=True, autoincrement=False),
+        Column("environment", Key, primary_key=True),
+        Column("consumer", Key, primary_key=True),
+        Column("provider", Key, primary_key=True),
+        Column("service", Key, primary_key=True),
+        Column("version", Key, primary_key=True),
+        Column("operation", Key, primary_key=True),
+        Column("counts", Boolean, primary_key=True),
+        Column("national_database", Key, primary_key=True),
+        Column("mode", Key, primary_key=True),
+        Column("grant", Key, primary_key=True),
+        Column("outcome", Key, primary_key=True),
+        Column("count", BigInteger, nullable=False),
+        Column("request_bytes", BigInteger, nullable=False),
+        Column("reply_bytes", BigInteger, nullable=False),
+        *(Column(each, BigInteger, nullable=False) for each in BUCKET_NAMES),
+        sqlite_with_rowid=False,
+    )
+
+
+usage = _usage("usage")
+
+archived_usage = _usage("archived_usage")
+"""How much of `usage` comes from records that were archived and dropped: what a rebuild cannot count any more."""
