@@ -55,6 +55,7 @@ from registry.sql.database import check_schema, location, open_engine
 from registry.sql.keys import AssertionStore, KeyStore
 from registry.sql.ledger import EvidenceReader, UsageReader, open_ledger
 from registry.sql.registry import SQLRegistry, open_registry
+from registry.sql.subjects import SubjectReader
 from registry.sql.workers import Workers
 from registry.writer import LedgerWriter
 
@@ -186,7 +187,11 @@ class Builder:
     def _data_plane(self) -> None:
         settings = self.settings
         self.streams = Streams()
-        self.quotas = Quotas(Buckets(share=1 / settings.workers), self.usage.day_counts, now=time.time)
+        self.quotas = Quotas(
+            Buckets(share=1 / settings.workers),
+            partial(self.usage.day_counts, node=settings.node, slot=self.slot),
+            now=time.time,
+        )
         self.recorder = Recorder(
             self.ledger,
             self.metrics,
@@ -387,6 +392,8 @@ class Builder:
             register=Register(self.registry, node=self.settings.node, check_version=self._check_version),
             evidence=EvidenceReader(self.ledger_engine),
             usage=self.usage,
+            subjects=SubjectReader(self.ledger_engine),
+            subject_keys=self.subject_keys,
             check=self._check,
             catalogue=self.catalogue,
             keys=self.ring,

@@ -10,31 +10,30 @@ from gateway.views import GrantView, Snapshot
 from registry.evidence import Outcome
 from registry.usage import QUOTA_OUTCOMES, VIETNAM
 
-DayCounts = Callable[[Iterable[str], date], Awaitable[Mapping[str, int]]]
-"""Reads the committed count of some grants on a day, over all chains."""
+DayCounts = Callable[[Iterable[str], date], Awaitable[Mapping[str, tuple[int, int]]]]
+"""Reads what some grants have used on a day: in this worker's own chain, and in all others."""
 
 
 @dataclass(slots=True)
 class _Day:
-    """One grant's day: what the ledger said, and what this process has taken and committed since it began."""
+    """One grant's day: what this worker has used, before it started and since, and what the others have."""
 
-    ledger: int = 0
-    ledger_at: int = 0
-    taken: int = 0
-    committed: int = 0
+    own: int = 0
+    others: int = 0
+    known: bool = False
 
     @property
     def count(self) -> int:
-        """Return an upper bound: the ledger's count and each take that it may not hold yet."""
-        return self.ledger + self.taken - self.ledger_at
+        """Return the calls of the day: our own are exact, the others' as of the last look."""
+        return self.own + self.others
 
 
 class Quotas:
     """Takes calls off a grant's quota.
 
-    Per second: a bucket in each worker, with its share of the limit. Per day: usage already committed for the grant (all
-    workers) plus this worker's calls since; while the shared count cannot be read, the last known one plus our own
-    holds. So a restart forgets nothing, and the count errs to the careful side.
+    Per second: a bucket in each worker, with its share of the limit. Per day: this worker's own calls, those in flight
+    included and those before its start as the ledger has them, plus what the other workers have committed; while
+    their count cannot be read, the last known one holds. So a restart forgets nothing.
     """
 
     def __init__(self, buckets: Buckets, day_counts: DayCounts, *, now: Callable[[], float]) -> None:
@@ -63,10 +62,13 @@ class Quotas:
         if self._today() != self._day:
             self._day = self._today()
             self._days.clear()
-        day = self._days.setdefault(grant.id, _Day())
+        day = self._days.get(grant.id)
+        if day is None:
+            # Granted, or turned to a new day, within this second: what is in the ledger is read next.
+            day = self._days[grant.id] = _Day()
         if day.count >= limit:
             raise Refusal(Reason.QUOTA_PER_DAY, retry_after=self._until_midnight(), limit=limit)
-        day.taken += 1
+        day.own += 1
 
     def settle(self, exchange: Exchange) -> None:
         """Tell how a counted exchange ended, once its record is durable (or could not be made so)."""
@@ -74,26 +76,23 @@ class Quotas:
         if not exchange.counted or day is None:
             return
         exchange.counted = False
-        if day.taken <= day.committed:
-            return  # it was taken off yesterday's quota
-        if Outcome(exchange.record.outcome) in QUOTA_OUTCOMES:
-            day.committed += 1
-        else:
-            day.taken -= 1
+        if Outcome(exchange.record.outcome) not in QUOTA_OUTCOMES and day.own > 0:
+            day.own -= 1
 
     async def refresh(self, snapshot: Snapshot) -> None:
-        """Read the committed counts of all grants that have a daily quota."""
+        """Read the counts of all grants that have a daily quota: the others' each time, our own once a day."""
         grants = [g.id for group in snapshot.grants.values() for g in group if g.per_day is not None]
         if not grants:
             return
         day = self._today()
-        before = {id_: self._days[id_].committed for id_ in grants if id_ in self._days}
         counts = await self._day_counts(grants, day)
         if day != self._today() or day != self._day:
             return
-        for id_ in grants:
+        for id_, (own, others) in counts.items():
             entry = self._days.setdefault(id_, _Day())
-            entry.ledger, entry.ledger_at = counts.get(id_, 0), before.get(id_, 0)
+            if not entry.known:
+                entry.own, entry.known = max(entry.own, own), True
+            entry.others = others
 
     def _until_midnight(self) -> float:
         now = datetime.fromtimestamp(self._now(), VIETNAM)

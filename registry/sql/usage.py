@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, cast, delete, func, select
+from sqlalchemy import BigInteger, ColumnElement, case, cast, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -71,20 +71,28 @@ class UsageReader:
         rows = await self._sums(groups, where)
         return _merged(group_by, rows)
 
-    async def day_counts(self, grants: Iterable[str], day: date) -> dict[str, int]:
-        """Return what each of these grants has used of its daily quota (0 for one without a call)."""
-        counts = dict.fromkeys(grants, 0)
+    async def day_counts(
+        self, grants: Iterable[str], day: date, *, node: str, slot: int
+    ) -> dict[str, tuple[int, int]]:
+        """Return what each of these grants has used of its daily quota: in the chain of this slot, and in others."""
+        counts = dict.fromkeys(grants, (0, 0))
         first, after = hours_of(day)
+        chain = select(chains.c.id).where(chains.c.node == node, chains.c.slot == slot).scalar_subquery()
+        own = func.coalesce(chain, -1)
         query = (
-            select(usage.c.grant, _sum("count"))
+            select(
+                usage.c.grant,
+                func.sum(case((usage.c.chain == own, usage.c["count"]), else_=0)),
+                func.sum(case((usage.c.chain != own, usage.c["count"]), else_=0)),
+            )
             .where(usage.c.hour >= first, usage.c.hour < after, usage.c.outcome.in_(sorted(QUOTA_OUTCOMES)))
             .group_by(usage.c.grant)
         )
         with translated():
             async with self._engine.connect() as connection:
-                for grant, count in (await connection.execute(query)).all():
+                for grant, ours, others in (await connection.execute(query)).all():
                     if grant in counts:
-                        counts[grant] = int(count)
+                        counts[grant] = (int(ours), int(others))
         return counts
 
     async def successes(self, first: date, last: date) -> Sequence[Success]:

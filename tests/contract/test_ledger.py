@@ -459,7 +459,8 @@ async def test_a_daily_quota_counts_what_was_tried_that_day(
 
     day = NOON.date()
 
-    assert await counts.day_counts(["g", "unused"], day) == {"g": 6, "unused": 0}
+    assert await counts.day_counts(["g", "unused"], day, node=NODE, slot=0) == {"g": (6, 0), "unused": (0, 0)}
+    assert await counts.day_counts(["g"], day, node=NODE, slot=1) == {"g": (0, 6)}
 
 
 async def test_successes_tell_who_with_whom_to_which_database(
