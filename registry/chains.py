@@ -38,6 +38,7 @@ class Row:
     service: str
     outcome: str
     body: bytes
+    subject: str | None = None
     salt: bytes = b""
     counted: Counted | None = None
     future: asyncio.Future[None] | None = None
@@ -159,6 +160,7 @@ def row_of(record: Record, salt: bytes = b"") -> Row:
         service=record.service,
         outcome=str(record.outcome),
         body=body,
+        subject=record.subject if record.subject and record.kind == "final" else None,
         salt=salt,
         counted=counted(record),
     )

@@ -24,7 +24,7 @@ _FOREVER_US = 1 << 62
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_HOURS = 24
 _BATCHES_AT_ONCE = 100
-_REPEATED = ("kind", "exchange", "at", "consumer", "provider", "service", "outcome")
+_REPEATED = ("kind", "exchange", "at", "consumer", "provider", "service", "outcome", "subject")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

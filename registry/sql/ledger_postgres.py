@@ -61,9 +61,9 @@ def _quoted(names: Sequence[str]) -> str:
 _COUNT = _count_statement()
 _RECORDS = (
     "INSERT INTO records SELECT $1::int, $2::bigint, i - 1, kind, exchange, at, consumer, provider, service, "
-    "outcome, body FROM unnest($3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[], "
-    "$9::text[], $10::bytea[]) WITH ORDINALITY "
-    "AS r (kind, exchange, at, consumer, provider, service, outcome, body, i)"
+    "outcome, body, subject FROM unnest($3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[], "
+    "$9::text[], $10::bytea[], $11::text[]) WITH ORDINALITY "
+    "AS r (kind, exchange, at, consumer, provider, service, outcome, body, subject, i)"
 )
 _SALTS = "INSERT INTO salts SELECT $1::int, $2::bigint, p, s FROM unnest($3::int[], $4::bytea[]) AS r (p, s)"
 _OPEN = (
@@ -216,7 +216,8 @@ class PostgresBackend:
     def _statements(self, sealed: Sealed) -> Iterator[tuple[str, tuple[Any, ...]]]:  # Any: what asyncpg binds
         place, rows = (self._chain, sealed.batch.number), sealed.rows
         columns = [
-            (r.kind, r.exchange, r.at, r.consumer, r.provider, r.service, r.outcome, r.body) for r in rows
+            (r.kind, r.exchange, r.at, r.consumer, r.provider, r.service, r.outcome, r.body, r.subject)
+            for r in rows
         ]
         yield _RECORDS, (*place, *_turned(columns))
         if salted := [(i, r.salt) for i, r in enumerate(rows) if r.salt]:

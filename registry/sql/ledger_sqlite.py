@@ -27,7 +27,7 @@ def _insert(table: str, columns: int) -> str:
     return f"INSERT INTO {table} VALUES ({','.join('?' * columns)})"  # noqa: S608  (constants)
 
 
-_RECORD = _insert("records", 11)
+_RECORD = _insert("records", 12)
 _SALT = _insert("salts", 4)
 _BATCH = _insert("batches", 10)
 _OPEN = "INSERT OR IGNORE INTO opens VALUES (?,?,?,?)"
@@ -108,6 +108,7 @@ class SQLiteBackend:
                         r.service,
                         r.outcome,
                         r.body,
+                        r.subject,
                     )
                     for i, r in enumerate(rows)
                 ],

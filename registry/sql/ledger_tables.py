@@ -110,6 +110,7 @@ records = Table(
     Column("service", Key, nullable=False),
     Column("outcome", Key, nullable=False),
     Column("body", LargeBinary, nullable=False),
+    Column("subject", Key, nullable=True),
     Index("ix_records_exchange", "exchange"),
     Index(
         "ix_records_final",
@@ -118,8 +119,16 @@ records = Table(
         sqlite_where=text("kind = 'final'"),
         postgresql_where=text("kind = 'final'"),
     ),
+    Index(
+        "ix_records_subject",
+        "subject",
+        "at",
+        "exchange",
+        sqlite_where=text("subject IS NOT NULL"),
+        postgresql_where=text("subject IS NOT NULL"),
+    ),
 )
-"""`body` holds the canonical bytes; the other columns repeat what is searched for."""
+"""`body` holds the canonical bytes; the other columns repeat what is searched for. `subject`: final records only."""
 
 salts = Table(
     "salts",
