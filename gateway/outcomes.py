@@ -1,4 +1,4 @@
-"""Outcome and status of every reason an exchange can end early: the table that design 3 asks for."""
+"""Outcome and status of every reason an exchange can end early, and whose turn it is then."""
 
 from typing import Final, NamedTuple
 

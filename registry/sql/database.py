@@ -116,8 +116,19 @@ async def upgrade(location: Location) -> None:
     Several processes may do this at once, but only one task of each: Alembic keeps its state in globals.
     """
     for part in PARTS:
+        _make_private(location.of(part))
         async with _opened(location.of(part)) as connection:
             await connection.run_sync(_upgrade, part)
+
+
+def _make_private(url: str) -> None:
+    """Make an SQLite file that only its owner reads, before SQLite makes one for everybody; its WAL is alike."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite" and parsed.database:
+        file = Path(parsed.database)
+        with translated():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch(mode=0o600, exist_ok=True)
 
 
 async def check_schema(location: Location) -> None:

@@ -638,3 +638,12 @@ async def test_a_register_speaks_to_both(registry: SQLRegistry) -> None:
         await register.add(Kind.SYSTEM, a_system(), ADMIN)
     with pytest.raises(Invalid):
         await register.add(Kind.SERVICE, a_service(name="Token"), ADMIN)
+
+
+async def test_the_sqlite_files_are_their_owners_alone(sqlite_location: Location, tmp_path: Path) -> None:
+    async with open_registry(sqlite_location, node=NODE) as registry:
+        await registry.revision()
+
+        modes = {file.stat().st_mode & 0o077 for file in tmp_path.glob("*.db*")}
+
+    assert modes == {0}
