@@ -6,7 +6,7 @@ from gateway.exchange import Reason, Refusal
 class Breaker:
     """Opens after so many failures in a row, for so long; then one call, and only one, tries again."""
 
-    __slots__ = ("_limit", "_open_seconds", "_open_until", "_probing", "failures")
+    __slots__ = ("_before", "_limit", "_open_seconds", "_open_until", "_probing", "failures")
 
     def __init__(self, *, failures: int, open_seconds: float) -> None:
         self._limit = failures
@@ -14,6 +14,7 @@ class Breaker:
         self._open_until: float | None = None
         self._probing = False
         self.failures = 0
+        self._before: tuple[int, float | None, bool] = (0, None, False)
 
     @property
     def is_open(self) -> bool:
@@ -36,6 +37,7 @@ class Breaker:
 
     def end(self, now: float, *, ok: bool | None, probe: bool = False) -> None:
         """Take in how a call ended; `None` says nothing about the provider (cancelled, busy, our own fault)."""
+        self._before = (self.failures, self._open_until, probe)
         if probe:
             self._probing = False
             self.failures = 0
@@ -48,3 +50,8 @@ class Breaker:
             self.failures += 1
             if self.failures >= self._limit:
                 self._open_until = now + self._open_seconds
+
+    def correct(self, now: float, *, ok: bool) -> None:
+        """Take back how the call ended that ended last, and take it in as this."""
+        self.failures, self._open_until, probe = self._before
+        self.end(now, ok=ok, probe=probe)

@@ -1,5 +1,8 @@
 """What the guard's connections share: their limits, one watch over all deadlines, and a gentle way to close."""
 
+import os
+import socket
+import struct
 from asyncio import AbstractEventLoop, TimerHandle, Transport
 from collections import Counter
 from collections.abc import Coroutine
@@ -96,6 +99,13 @@ class Gate:
     def close(self) -> None:
         """Close when the answer is out."""
         self._connection.close_when_answered()
+
+    def reset(self) -> None:
+        """Close at once and so that the caller cannot take it for the answer's end (RST in place of FIN)."""
+        transport = self._connection.transport
+        with socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as same:
+            same.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
 
 
 class GuardedCycle(RequestResponseCycle):

@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 from connectors.contract import Logger
 from connectors.message import Headers
 from gateway.app import is_data_plane
+from gateway.connections import Gate
 from gateway.exchange import Reason, Refusal, Reply, Request
 from gateway.facades.native import NO_BODY, StreamCut, body_length, pieces_of
 from gateway.guard import GuardedProtocol, GuardLimits, RefusalCounter, guarded_protocol
@@ -63,6 +64,7 @@ class LaneCycle:
 
     __slots__ = (
         "_addressed",
+        "_gate",
         "_handler",
         "_headers",
         "_log",
@@ -94,6 +96,7 @@ class LaneCycle:
         self._url = protocol.url
         self._headers = protocol.headers
         self._addressed = protocol.client[0] if protocol.client else ""
+        self._gate = cast("Gate", protocol.gate)
         self.transport: Transport = protocol.gate
         self.flow: FlowControl = protocol.flow
         self.default_headers = protocol.server_state.default_headers
@@ -130,15 +133,22 @@ class LaneCycle:
             else:
                 await self._stream(reply, reply.body)
         except StreamCut:
-            self.transport.close()
+            self._cut()
         except CancelledError:
-            self.transport.close()
+            self._cut()
             raise
         except Exception as error:  # noqa: BLE001  (the edge: a fault of ours ends this connection, not the node)
             self._log.warning("lane.fault", error=type(error).__name__, exc_info=error)
             self.transport.close()
         finally:
             self.on_response = _nothing
+
+    def _cut(self) -> None:
+        """End the connection in the middle of an answer; one that only its end would end is reset."""
+        if self.is_old and not self.transport.is_closing():
+            self._gate.reset()
+        else:
+            self.transport.close()
 
     def _gone(self) -> bool:
         return self.disconnected or self.transport.is_closing()

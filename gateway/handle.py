@@ -102,8 +102,15 @@ class EndpointHandle:
             raise
         return await self._carry(call, probe=probe)
 
+    def correct(self, *, ok: bool) -> None:
+        """Correct what an answer's status alone said: a 5xx that the success rule claims, a 2xx that is none.
+
+        To be called as soon as `call` has returned, before anything else is awaited.
+        """
+        self._breaker.correct(self._monotonic(), ok=ok)
+
     def report(self, *, ok: bool) -> None:
-        """Correct what an answer's status alone said: a 5xx that the success rule claims, a 2xx that is none."""
+        """Take in how a streamed answer went on."""
         self._breaker.end(self._monotonic(), ok=ok)
 
     async def _carry(self, call: Call, *, probe: bool) -> Result:

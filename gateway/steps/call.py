@@ -165,7 +165,7 @@ class CallStep:
         failed = outcome is Outcome.PROVIDER_FAILURE
         if failed != (status >= SERVER_ERROR):
             # The breaker went by the status alone; the success rule knows better.
-            handle.report(ok=not failed)
+            handle.correct(ok=not failed)
         if failed:
             if not isinstance(reply.body, bytes):
                 await reply.body.aclose()  # type: ignore[attr-defined]  # the contract's streams are generators

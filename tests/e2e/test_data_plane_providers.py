@@ -305,10 +305,22 @@ async def test_the_breaker_opens_and_lets_one_probe_through(plane: Plane) -> Non
 
 async def test_a_5xx_that_the_rule_claims_does_not_open_the_breaker(plane: Plane) -> None:
     rule = {"business_failure": [{"at": "pointer:/Status", "equals": ["0"]}]}
-    await plane.offer("NoiKhong", endpoint={"breaker": {"failures": 3, "open_seconds": 5}}, success_rule=rule)
+    await plane.offer("NoiKhong", endpoint={"breaker": {"failures": 1, "open_seconds": 5}}, success_rule=rule)
     plane.provider.replies("500 Loi", b'{"Status": 0}')
     for _ in range(6):
         assert (await (await plane.caller()).call("/NoiKhong/1.0/x")).status_code == 500
+
+
+async def test_rubbish_in_a_200_opens_the_breaker(plane: Plane) -> None:
+    rule = {"success": [{"at": "pointer:/Status", "equals": ["1"]}]}
+    await plane.offer("NoiBay", endpoint={"breaker": {"failures": 3, "open_seconds": 0.4}}, success_rule=rule)
+    caller = await plane.caller()
+    plane.provider.replies(body=b"<html>")
+    codes = [(await caller.call("/NoiBay/1.0/x")).json()["code"] for _ in range(4)]
+    assert codes == [Reason.PROVIDER_RUBBISH] * 3 + [Reason.BREAKER_OPEN]
+    await asyncio.sleep(0.5)
+    codes = [(await caller.call("/NoiBay/1.0/x")).json()["code"] for _ in range(2)]
+    assert codes == [Reason.PROVIDER_RUBBISH, Reason.BREAKER_OPEN]  # the probe failed
 
 
 async def test_more_calls_than_the_provider_takes_wait_and_then_are_turned_away(plane: Plane) -> None:
