@@ -70,7 +70,6 @@ class Reason(StrEnum):
     BREAKER_OPEN = "breaker-open"
     CAPACITY = "capacity"
     CONNECTOR_UNAVAILABLE = "connector-unavailable"
-    NODE_STOPPING = "node-stopping"
     # unreachable: tried, nothing was sent
     PROVIDER_UNREACHABLE = "provider-unreachable"
     EGRESS_DENIED = "egress-denied"

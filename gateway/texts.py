@@ -398,13 +398,6 @@ REASON_TEXTS: Final[dict[Reason, Text]] = {
         "Nút chưa mở được kết nối đến bên cung cấp và đang thử lại. Yêu cầu này chưa được gửi đi.",
         "The node could not open its connection to the provider yet and keeps trying. This request was not sent on.",
     ),
-    Reason.NODE_STOPPING: text(
-        "Nút đang dừng",
-        "The node is stopping",
-        "Nút đang dừng hoặc khởi động lại và không nhận yêu cầu mới. Hãy gửi lại sau ít giây.",
-        "The node is stopping or restarting and takes no new requests. Repeat the request in a few seconds.",
-    ),
-    # --- unreachable: tried, nothing was sent ---
     Reason.PROVIDER_UNREACHABLE: text(
         "Không kết nối được bên cung cấp",
         "The provider cannot be reached",
