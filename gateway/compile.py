@@ -10,6 +10,7 @@ from gateway.endpoints import EndpointHandle
 from gateway.routes import Routes
 from gateway.subjects import SubjectPlace
 from gateway.success import Judge
+from gateway.transforms.minimise.scopes import Scopes
 from gateway.views import (
     ClientView,
     GrantView,
@@ -108,6 +109,7 @@ def grant(stored: Stored) -> GrantView:
         per_day=it.quota.per_day,
         valid_from=seconds(it.valid_from, 0.0),
         valid_until=seconds(it.valid_until, FOREVER),
+        scopes=Scopes(it.fields, it.namespaces) if it.fields else None,
     )
 
 
@@ -173,6 +175,7 @@ def version(stored: Stored, organisation: str, prepare: Prepare) -> VersionView:
         officer_at=it.officer_at,
         procedure_at=it.procedure_at,
         life_headers=life_headers(it),
+        envelope=it.envelope,
     )
 
 

@@ -80,6 +80,8 @@ class Reason(StrEnum):
     PROVIDER_REDIRECT = "provider-redirect"
     PROVIDER_CREDENTIALS = "provider-credentials"
     PROVIDER_REJECTED = "provider-rejected"
+    REPLY_UNREADABLE = "reply-unreadable"
+    REPLY_NOT_LIMITED = "reply-not-limited"
     # unknown: sent, no whole answer
     PROVIDER_TIMEOUT = "provider-timeout"
     PROVIDER_CUT = "provider-cut"

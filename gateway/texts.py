@@ -447,6 +447,18 @@ REASON_TEXTS: Final[dict[Reason, Text]] = {
         "Bên cung cấp không nhận yêu cầu này; gửi lại nguyên như vậy sẽ không có kết quả khác.",
         "The provider does not take this request; repeating it as it is will not help.",
     ),
+    Reason.REPLY_UNREADABLE: text(
+        "Không đọc được câu trả lời của bên cung cấp",
+        "The provider's answer cannot be read",
+        "Quyền truy cập chỉ cho phép một số trường dữ liệu, nhưng câu trả lời không đọc được một cách an toàn[[ ({why})]] nên không được chuyển đi.",
+        "The grant releases certain fields only, and the answer cannot be read safely[[ ({why})]], so it is not passed on.",
+    ),
+    Reason.REPLY_NOT_LIMITED: text(
+        "Không giới hạn được câu trả lời theo quyền truy cập",
+        "The answer cannot be limited to the grant",
+        "Quyền truy cập chỉ cho phép một số trường dữ liệu. Câu trả lời không phải JSON hoặc XML, quá lớn hoặc bị nén[[ ({why})]], nên không tách được các trường đó và không được chuyển đi.",
+        "The grant releases certain fields only. The answer is neither JSON nor XML, too large, or compressed[[ ({why})]], so these cannot be told apart and it is not passed on.",
+    ),
     # --- unknown: sent, no whole answer ---
     Reason.PROVIDER_TIMEOUT: text(
         "Bên cung cấp không trả lời kịp",

@@ -9,6 +9,7 @@ from gateway.endpoints import EndpointHandle
 from gateway.routes import Routes
 from gateway.subjects import SubjectPlace
 from gateway.success import Judge
+from gateway.transforms.minimise.scopes import Scopes
 from registry.entities import Environment, Maintenance
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -70,6 +71,7 @@ class VersionView:
     officer_at: str | None
     procedure_at: str | None
     life_headers: tuple[tuple[bytes, bytes], ...]
+    envelope: tuple[str, ...] = ()
     broken: str | None = None
 
 
@@ -91,7 +93,10 @@ class ServiceView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrantView:
-    """A grant: None for operations, purposes and procedures means any; times are epoch seconds."""
+    """A grant: None for operations, purposes and procedures means any; times are epoch seconds.
+
+    `scopes` are its field rules, None when answers are released whole.
+    """
 
     id: str
     consumer: str
@@ -108,6 +113,7 @@ class GrantView:
     per_day: int | None
     valid_from: float
     valid_until: float
+    scopes: Scopes | None = None
     broken: bool = False
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, NewType
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from registry.subjects import SubjectType
 
@@ -39,6 +39,8 @@ ProcedureCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-
 PurposeCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/\-]{0,99}$")]
 OfficerCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@\-]{0,63}$")]
 Reference = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+FieldPath = Annotated[str, StringConstraints(max_length=300)]
+"""Names fields of an answer (see `registry.field_paths`)."""
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -249,6 +251,35 @@ class SuccessRule(Entity):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TransformSpec(Entity):
+    """One change of a message. `settings` belong to the transform's kind and are checked by it."""
+
+    kind: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example(Entity):
+    """What must come out of an operation's transforms for a given message, as text (JSON or XML)."""
+
+    direction: Literal["request", "reply"]
+    given: Annotated[str, StringConstraints(max_length=100_000)]
+    expected: Annotated[str, StringConstraints(max_length=100_000)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transforms(Entity):
+    """How the messages of an operation are changed, in order, on the way to the provider and on the way back.
+
+    The examples are run before a version is taken in; one that gives another result keeps it out.
+    """
+
+    request: Annotated[tuple[TransformSpec, ...], Field(max_length=10)] = ()
+    reply: Annotated[tuple[TransformSpec, ...], Field(max_length=10)] = ()
+    examples: Annotated[tuple[Example, ...], Field(max_length=50)] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Operation(Entity):
     """One thing a consumer can ask for.
 
@@ -268,6 +299,7 @@ class Operation(Entity):
     success_rule: SuccessRule | None = None
     subject_at: Annotated[str, StringConstraints(max_length=200)] | None = None
     subject_type: SubjectType | None = None
+    transforms: Transforms = field(default_factory=Transforms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -334,7 +366,8 @@ class VersionSpec(Entity):
 
     `officer_at` and `procedure_at` say where they stand in the caller's message when its software cannot send
     our headers: `header:NAME`, `query:NAME` or `pointer:/JSON/pointer`. `subject_at` says likewise where the data
-    subject stands (the person or enterprise that is looked at), and `subject_type` by what kind of id.
+    subject stands (the person or enterprise that is looked at), and `subject_type` by what kind of id. `envelope`
+    names fields that say how a call went (`Status`, `Message`): they reach every consumer, whatever its grant names.
     """
 
     service: Reference
@@ -348,6 +381,7 @@ class VersionSpec(Entity):
     procedure_at: Annotated[str, StringConstraints(max_length=200)] | None = None
     subject_at: Annotated[str, StringConstraints(max_length=200)] | None = None
     subject_type: SubjectType | None = None
+    envelope: Annotated[tuple[FieldPath, ...], Field(max_length=50)] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -373,11 +407,36 @@ class Quota(Entity):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FieldRule(Entity):
+    """What becomes of one field of the answer; a path alone stands for `keep`.
+
+    `path` is as in `MainInformation.NAME`; lists are walked through, `.*` at the end keeps all that lies below.
+    `mask` leaves the last `keep_last` characters and writes `*` for the others; `generalise` leaves of a date its
+    `year`, or its `month` and year.
+    """
+
+    path: FieldPath
+    action: Literal["keep", "mask", "generalise"] = "keep"
+    keep_last: Annotated[int, Field(ge=0, le=32)] | None = None
+    to: Literal["year", "month"] | None = None
+
+
+def _as_rule(written: object) -> object:
+    return {"path": written} if isinstance(written, str) else written
+
+
+WrittenRule = Annotated[FieldRule, BeforeValidator(_as_rule, json_schema_input_type=FieldPath | FieldRule)]
+Purpose = Annotated[str, StringConstraints(pattern=r"^(\*|[A-Za-z0-9][A-Za-z0-9._:/\-]{0,99})$")]
+Prefix = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.\-]{0,30}$")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GrantSpec(Entity):
     """A consumer's asked-for permission to call a service.
 
-    `operations` empty means every operation; `purposes` empty means any purpose code or none. `fields` is the
-    field scope of design 10; it is kept now and used by minimisation.
+    `operations` empty means every operation; `purposes` empty means any purpose code or none. `fields` names, for
+    each purpose (`*`: any other), the fields of answers that may be released, and how; all others are removed. Empty
+    means whole answers. `namespaces` are the prefixes that its paths use for XML.
     """
 
     consumer: Reference
@@ -389,7 +448,12 @@ class GrantSpec(Entity):
     procedure_required: bool = False
     procedures: tuple[ProcedureCode, ...] = ()
     officer: Literal["none", "asserted", "registered"] = "none"
-    fields: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    fields: Annotated[
+        dict[Purpose, Annotated[tuple[WrittenRule, ...], Field(max_length=1000)]], Field(max_length=200)
+    ] = field(default_factory=dict)
+    namespaces: dict[Prefix, Annotated[str, StringConstraints(min_length=1, max_length=300)]] = field(
+        default_factory=dict
+    )
     quota: Quota = field(default_factory=Quota)
     valid_from: Instant | None = None
     valid_until: Instant | None = None
@@ -457,13 +521,19 @@ class Client(ClientSpec):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Code(Entity):
-    """One permitted value, with the days on which it was valid (`valid_to` is exclusive)."""
+    """One permitted value, with the days on which it was valid (`valid_to` is exclusive).
+
+    `same_as` says by what code it goes in other lists, by their codes.
+    """
 
     code: Annotated[str, StringConstraints(min_length=1, max_length=100)]
     name_vi: Text
     name_en: Text | None = None
     valid_from: date | None = None
     valid_to: date | None = None
+    same_as: dict[Slug, Annotated[str, StringConstraints(min_length=1, max_length=100)]] = field(
+        default_factory=dict
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,6 +72,7 @@ class Record:
     total_us: int = 0
     subject: str = ""
     subject_key: str = ""
+    scope: str = ""
     count: int = 1
 
 

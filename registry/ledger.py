@@ -71,6 +71,7 @@ def encode(record: Record) -> bytes:
             "request_bytes": record.request_bytes,
             "request_commitment": record.request_commitment.hex(),
             "revision": record.revision,
+            "scope": record.scope,
             "sent": record.sent,
             "service": record.service,
             "status": record.status,

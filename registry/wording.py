@@ -66,6 +66,17 @@ FLAWS: Mapping[str, Words] = {
     "json-pointer": Words("Không phải JSON Pointer hợp lệ.", "This is not a JSON pointer."),
     "condition": Words("Điều kiện không có ý nghĩa.", "The condition makes no sense."),
     "place": Words("Vị trí trong thông điệp không hợp lệ.", "The place in the message is not valid."),
+    "field-path": Words("Đường dẫn đến trường dữ liệu không hợp lệ.", "The path to the field is not valid."),
+    "field-rule": Words("Quy tắc cho trường dữ liệu không hợp lệ.", "The rule for the field makes no sense."),
+    "field-conflict": Words(
+        "Hai quy tắc cùng áp dụng cho một trường dữ liệu.", "Two rules are about the same field."
+    ),
+    "purpose-unknown": Words(
+        "Quyền truy cập không dành cho mục đích này.", "The grant is not for this purpose."
+    ),
+    "purpose-uncovered": Words(
+        "Có mục đích chưa được khai báo trường dữ liệu.", "A purpose has no rules for fields."
+    ),
     "header-name": Words("Tên tiêu đề HTTP không được phép.", "The HTTP header is not allowed here."),
     "network": Words("Không phải địa chỉ mạng hợp lệ.", "This is not a network."),
     "jwks": Words("Bộ khoá công khai không hợp lệ.", "The set of public keys is not valid."),

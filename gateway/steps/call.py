@@ -10,6 +10,7 @@ from connectors.errors import EgressDenied, NotSent, SecretUnknown
 from connectors.message import Headers
 from gateway.endpoints import EndpointHandle
 from gateway.exchange import Exchange, Reason, Refusal, Reply
+from gateway.steps.minimise import Minimise, scope_of
 from gateway.steps.route import path_below_version
 from gateway.views import OperationView
 from registry.entities import Mode
@@ -30,6 +31,7 @@ TO_CALLER_NEVER = HOP_BY_HOP | frozenset(
 )
 PRIVATE_PREFIXES = (b"lgsp-", b"x-forwarded-")
 PLAIN = (b"accept-encoding", b"identity")
+PARTS = frozenset({b"range", b"if-range"})
 SERVER_ERROR = 500
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 NOT_MODIFIED = 304
@@ -56,6 +58,7 @@ class CallStep:
         self._ledger = ledger
         self._role = role
         self._monotonic = monotonic
+        self._minimise = Minimise()
 
     async def __call__(self, exchange: Exchange, witness: Witness) -> Reply:
         """Return the provider's answer. Raises Refusal when it was not tried or did not end well."""
@@ -67,18 +70,20 @@ class CallStep:
         if handle is None:
             raise Refusal(Reason.NO_ENDPOINT, environment=environment)
         exchange.record.mode = self._mode(exchange, through_hub=version.modes[environment])
+        scope = scope_of(exchange)
         streams = not isinstance(exchange.body, bytes)
         if operation.writes or streams:
             await witness.open_record(exchange)
         elif not self._ledger.writable:
             raise Refusal(Reason.LEDGER_UNAVAILABLE)
-        call = self._call(exchange, operation, version.passes[environment])
+        call = self._call(exchange, operation, version.passes[environment], limited=scope is not None)
         if streams:
             with witness.watch(exchange):
                 result = await self._ask(exchange, handle, call)
         else:
             result = await self._ask(exchange, handle, call)
-        return await self._read(exchange, result, handle)
+        reply = await self._read(exchange, result, handle)
+        return reply if scope is None else await self._minimise(exchange, reply, scope, witness.watch)
 
     async def _ask(self, exchange: Exchange, handle: EndpointHandle, call: Call) -> Result:
         """Call the endpoint. Raises Refusal; whatever else comes leaves it open whether something was sent."""
@@ -106,9 +111,13 @@ class CallStep:
             return Mode.NGSP.value
         return Mode.LGSP_NGSP.value if through_hub else Mode.LGSP.value
 
-    def _call(self, exchange: Exchange, operation: OperationView, passes: Mapping[str, str]) -> Call:
+    def _call(
+        self, exchange: Exchange, operation: OperationView, passes: Mapping[str, str], *, limited: bool
+    ) -> Call:
         request, record = exchange.request, exchange.record
-        headers, media_type, key = to_provider(request.headers, passes, plain=operation.judge.reads_body)
+        headers, media_type, key = to_provider(
+            request.headers, passes, plain=operation.judge.reads_body or limited, whole=limited
+        )
         if request.length is not None and not isinstance(exchange.body, bytes):
             headers.append((b"content-length", b"%d" % request.length))
         told = {
@@ -180,12 +189,12 @@ class CallStep:
 
 
 def to_provider(
-    headers: Headers, passes: Mapping[str, str], *, plain: bool
+    headers: Headers, passes: Mapping[str, str], *, plain: bool, whole: bool = False
 ) -> tuple[Headers, str, str | None]:
     """Return what the provider may see of a caller's headers, the media type, and the idempotency key.
 
     A field in which the provider learns something from us is never the caller's to fill in, also when we have
-    nothing to say in it. `plain`: the answer will be looked into, so it must not come compressed.
+    nothing to say in it. `plain`: the answer will be looked into, so it must not come compressed; `whole`: nor in parts.
     """
     kept: Headers = [PLAIN] if plain else []
     media_type, key = "", None
@@ -194,6 +203,8 @@ def to_provider(
         dropped = dropped | {name.lower().encode() for name in passes.values()}
     if plain:
         dropped = dropped | {PLAIN[0]}
+    if whole:
+        dropped = dropped | PARTS
     for name, value in headers:
         if name == b"connection":
             dropped = dropped | {option.strip().lower() for option in value.split(b",")}

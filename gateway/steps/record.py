@@ -88,7 +88,7 @@ class Recorder:
             national_database=record.national_database, mode=record.mode, purpose=record.purpose,
             procedure=record.procedure, officer=record.officer, officer_rule=record.officer_rule,
             grant=record.grant, revision=record.revision, correlation=record.correlation,
-            subject=record.subject, subject_key=record.subject_key,
+            subject=record.subject, subject_key=record.subject_key, scope=record.scope,
         )  # fmt: skip
         try:
             await self._ledger.append(begun)

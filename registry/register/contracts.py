@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from registry.documents import pointer_of
 from registry.entities import Condition, Operation, SuccessRule, Version
 from registry.errors import Flaw
+from registry.register.scopes import envelope_flaws
 
 _LITERAL = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:@%\u0080-\U0010FFFF ]+")
 _VARIABLE = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\*?\}")
@@ -39,6 +40,7 @@ def version_flaws(version: Version) -> Iterator[Flaw]:
     for name in ("officer_at", "procedure_at"):
         yield from _place_flaws(getattr(version, name), f"/{name}")
     yield from _subject_flaws(version, "")
+    yield from envelope_flaws(version.envelope)
     for environment, endpoint in version.endpoints.items():
         for what, header in endpoint.passes.items():
             if not _TOKEN.fullmatch(header) or header.lower() in _NOT_FOR_US:

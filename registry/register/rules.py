@@ -22,6 +22,7 @@ from registry.entities import (
 from registry.errors import Flaw
 from registry.labels import Label, new_form, old_form
 from registry.register.contracts import version_flaws
+from registry.register.scopes import releases_more, scope_flaws
 
 RESERVED = frozenset(
     {
@@ -99,7 +100,7 @@ def widens(before: Grant, after: Grant) -> bool:
             before.procedure_required and not after.procedure_required,
             _opens(before.procedures, after.procedures),
             _OFFICER_RULES.index(after.officer) < _OFFICER_RULES.index(before.officer),
-            before.fields != after.fields,
+            releases_more(before, after),
             after.default_purpose not in {None, before.default_purpose},
             after.quota.per_second > before.quota.per_second,
             _rises(before.quota.per_day, after.quota.per_day),
@@ -159,6 +160,7 @@ def grant_flaws(grant: Grant) -> Iterator[Flaw]:
         yield from _duplicate_flaws(getattr(grant, name), f"/{name}")
     if grant.default_purpose is not None and grant.purposes and grant.default_purpose not in grant.purposes:
         yield Flaw("/default_purpose", "choice", "The default purpose is not among the purposes.")
+    yield from scope_flaws(grant)
 
 
 def client_flaws(client: Client) -> Iterator[Flaw]:

@@ -62,6 +62,7 @@ GOLDEN = Record(
     gateway_us=210,
     provider_us=1500,
     total_us=1710,
+    scope="tra-cứu#0123456789abcdef",
 )
 
 GOLDEN_BYTES = (
@@ -76,7 +77,8 @@ GOLDEN_BYTES = (
     '"reply_commitment":"aadc7644fa8c2af77037d56ff7661768ba6b7246dc82a99e760c90b1332209dc",'
     '"request_bytes":17,'
     '"request_commitment":"8ad9d3801d699e361567ce1cf6924ed0f065fa08117d7e40a189199a2214f824",'
-    '"revision":42,"sent":true,"service":"01933f00-0000-7000-8000-000000000005","status":200,"subject":"",'
+    '"revision":42,"scope":"tra-cứu#0123456789abcdef","sent":true,'
+    '"service":"01933f00-0000-7000-8000-000000000005","status":200,"subject":"",'
     '"subject_key":"","total_us":1710,"v":1,"version":"01933f00-0000-7000-8000-000000000006"}'
 ).encode()
 
@@ -94,17 +96,17 @@ GOLDEN_BATCH = Batch(
 
 def test_the_bytes_of_a_record_are_the_golden_ones() -> None:
     assert encode(GOLDEN) == GOLDEN_BYTES
-    assert leaf_hash(GOLDEN_BYTES).hex() == "9fe61338b17b2132d5df72ad78a277287b30e74aa354075cfbd81921de419f11"
+    assert leaf_hash(GOLDEN_BYTES).hex() == "20c38d2571b11b24fec679007d0218f1c62acc92a9b13d6228ae564bd5c9859f"
 
 
 def test_the_bytes_of_a_batch_header_are_the_golden_ones() -> None:
     assert GOLDEN_BATCH.header() == (
         b'{"at":1790000000000001,"epoch":1790000000000,"kind":"batch","node":"H26","number":1,"previous":"'
         + b"0" * 64
-        + b'","root":"9fe61338b17b2132d5df72ad78a277287b30e74aa354075cfbd81921de419f11","size":1,"slot":0,"v":1}'
+        + b'","root":"20c38d2571b11b24fec679007d0218f1c62acc92a9b13d6228ae564bd5c9859f","size":1,"slot":0,"v":1}'
     )
     assert (
-        batch_head(GOLDEN_BATCH).hex() == "1b5d54ba001300a44cd703401b5301ad66af7b3785eeb2caf4eeb9d4051dae58"
+        batch_head(GOLDEN_BATCH).hex() == "8302687f4ec6f541e4e2e3d00bd71fc66a3a5cb8ffa270b0f6cbda2a987a9f68"
     )
 
 

@@ -1,0 +1,1 @@
+"""Pure changes of messages, and the list of them."""

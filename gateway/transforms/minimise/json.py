@@ -1,0 +1,39 @@
+"""Applying an allow-tree to JSON."""
+
+from typing import Any
+
+from gateway.transforms.minimise.documents import read_json, write_json
+from gateway.transforms.minimise.trees import Node
+from gateway.transforms.minimise.values import GONE
+
+
+def limit_json(body: bytes, top: Node) -> bytes:
+    """Return the document with what the tree allows, order kept. Raises Unreadable."""
+    kept = _limited(read_json(body), top)
+    return write_json(None if kept is GONE else kept)
+
+
+def _object(value: dict[str, Any], below: dict[str, Node]) -> dict[str, Any]:  # Any: foreign JSON
+    kept = {}
+    for name, item in value.items():
+        node = below.get(name)
+        if node is not None:
+            released = _limited(item, node)
+            if released is not GONE:
+                kept[name] = released
+    return kept
+
+
+def _limited(value: Any, node: Node) -> Any:  # Any: foreign JSON
+    """Return what is released of a value; null says only that nothing is there."""
+    if node.whole or value is None:
+        return value
+    kind = type(value)
+    if kind is dict:
+        return _object(value, node.below) if node.below else GONE
+    if kind is list:
+        released = [_limited(item, node) for item in value]
+        return [item for item in released if item is not GONE]
+    if node.keeps:
+        return value
+    return GONE if node.change is None else node.change(value)
