@@ -14,23 +14,32 @@ def render(values: Mapping[str, Any]) -> bytes:  # Any: JSON
     return orjson.dumps(values, option=orjson.OPT_SORT_KEYS)
 
 
-def parse(body: bytes, types: Mapping[str, type], *, kind: str, form: int = 1) -> dict[str, Any]:
-    """Return the members of a canonical document, `kind` and `v` left out.
-
-    Raises:
-        ValueError: other members, members of other types, another kind, or not the one canonical spelling.
-    """
+def load(body: bytes) -> dict[str, Any]:
+    """Return the members of a canonical JSON object. Raises ValueError for any other bytes."""
     try:
         values = orjson.loads(body)
     except ValueError as error:
         raise ValueError("this is not JSON") from error
     if not isinstance(values, dict) or render(values) != body:
-        raise ValueError("this is not the canonical spelling of a document")
-    if values.pop("kind", None) != kind or values.pop("v", None) != form:
-        raise ValueError(f"this is no {kind} of a known form")
-    if values.keys() != types.keys() or any(type(values[name]) is not of for name, of in types.items()):
-        raise ValueError(f"this {kind} has other members, or members of other types")
+        raise ValueError("this is not the canonical spelling of an object")
     return values
+
+
+def check_members(values: Mapping[str, Any], types: Mapping[str, type], kind: str, form: int = 1) -> None:
+    """Check that an object has exactly these members, `kind` and `v`. Raises ValueError."""
+    if values.get("kind") != kind or type(values.get("v")) is not int or values["v"] != form:
+        raise ValueError(f"this is no {kind} of a known form")
+    if values.keys() - {"kind", "v"} != types.keys():
+        raise ValueError(f"this {kind} has other members")
+    if any(type(values[name]) is not of for name, of in types.items()):
+        raise ValueError(f"this {kind} has members of other types")
+
+
+def parse(body: bytes, types: Mapping[str, type], *, kind: str, form: int = 1) -> dict[str, Any]:
+    """Return the members of a canonical document, `kind` and `v` left out. Raises ValueError."""
+    values = load(body)
+    check_members(values, types, kind, form)
+    return {name: values[name] for name in types}
 
 
 def unhex(text: str, size: int) -> bytes:
