@@ -18,7 +18,7 @@ from connectors.errors import ConnectorError
 from gateway.api.app import create_admin
 from gateway.api.parts import AdminParts, Running
 from gateway.app import ASGI, App
-from gateway.chores import Chore, repeat
+from gateway.chores import Chore, persist, repeat
 from gateway.deadlines import Deadlines
 from gateway.egress import parse_egress
 from gateway.endpoints import Endpoints
@@ -247,10 +247,11 @@ class Builder:
             # Another worker may be the one that is asked for the metrics.
             Chore(name="gauges", seconds=GAUGES_SECONDS, work=self._refresh_gauges, at_once=True),
         ]
+        follow = partial(self.snapshots.follow, self.registry.wait_for_change, seconds, self._registry_away)
         return [
             self.endpoints.run(),
-            self.snapshots.follow(self.registry.wait_for_change, seconds, self._registry_away),
-            *(repeat(chore, self.log) for chore in chores),
+            persist("snapshots", follow, self.log),
+            *(persist(chore.name, partial(repeat, chore, self.log), self.log) for chore in chores),
         ]
 
     async def _refresh_subject_keys(self) -> None:

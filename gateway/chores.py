@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from connectors.contract import Logger
 from registry.errors import RegistryError
 
+FAULT_SECONDS = 1.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chore:
@@ -40,6 +42,16 @@ async def repeat(chore: Chore, log: Logger) -> None:
             if failing:
                 log.info("chore.recovered", chore=chore.name)
             failing = False
+
+
+async def persist(name: str, work: Callable[[], Awaitable[None]], log: Logger) -> None:
+    """Do what never ends. A fault of ours in it is told and it is begun again: calls go on with what there is."""
+    while True:
+        try:
+            await work()
+        except Exception as error:
+            log.warning("background.fault", work=name, error=type(error).__name__, exc_info=error)
+        await asyncio.sleep(FAULT_SECONDS)
 
 
 async def pause(seconds: float, bell: asyncio.Event | None) -> None:

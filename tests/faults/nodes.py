@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from registry.entities import Kind
 from registry.sql.database import open_engine
@@ -69,8 +70,16 @@ class Scene:
 
     async def until_answered(self, status: int = 200, seconds: float = 20.0) -> None:
         """Return when a call that was sent from now on is answered so."""
-        known = len(self.load.answers)
-        await until(lambda: any(it.status == status for it in self.load.answers[known:]), seconds)
+        known, broken = len(self.load.answers), self.load.broken
+        try:
+            await until(lambda: any(it.status == status for it in self.load.answers[known:]), seconds)
+        except AssertionError as error:
+            since = Counter(it.status for it in self.load.answers[known:])
+            told = [it.body[:300] for it in self.load.answers[known:] if it.status != status][:2]
+            log = self.node.log.read_text("utf-8")[-2000:]
+            raise AssertionError(
+                f"no {status} but {since}, {self.load.broken - broken} broken, {told}; the node's log: {log}"
+            ) from error
 
     async def check(self) -> Counter[str]:
         """Check every promise of the evidence; returns how the exchanges ended.
@@ -113,7 +122,7 @@ async def outcomes_of(reader: EvidenceReader) -> dict[str, str]:
 
 @asynccontextmanager
 async def scene(
-    data_dir: Path, *, database: str | None = None, seed: int = 0, **settings: str
+    data_dir: Path, *, database: str | None = None, seed: int = 0, **settings: Any
 ) -> AsyncIterator[Scene]:
     """Yield a node with a provider that takes reads, writes and large replies; the load is not running yet."""
     provider = Provider()
