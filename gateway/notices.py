@@ -222,13 +222,6 @@ ADMIN: Final[dict[str, Notice]] = {
         "The change contradicts what is there[[: {why}]].",
         status=409,
     ),
-    "already-there": _bad(
-        "Mã hoặc tên đã được dùng",
-        "Already taken",
-        "Đã có đối tượng khác dùng mã hoặc tên này[[ ({label})]].",
-        "Another object has this code or name already[[ ({label})]].",
-        status=409,
-    ),
     "wrong-state": _bad(
         "Không thực hiện được ở trạng thái này",
         "Not possible in this state",

@@ -19,6 +19,7 @@ from auth import errors as auth
 from connectors import errors as connectors
 from connectors.message import Headers
 from gateway.exchange import Reason
+from gateway.flaws import render_flaw
 from gateway.notices import ADMIN, GUARD, TOKEN, Notice
 from gateway.outcomes import FAULT_MESSAGES, OUTCOMES, ROWS, STATUS, Row
 from gateway.texts import REASON_TEXTS, Language, Text, choose
@@ -47,7 +48,7 @@ PROBLEMS: Final[dict[type[Exception], str]] = {
     registry.NotFound: "not-found",
     registry.Invalid: "validation-failed",
     registry.Conflict: "conflict",
-    registry.AlreadyThere: "already-there",
+    registry.AlreadyThere: "validation-failed",
     registry.VersionStale: "version-stale",
     registry.WrongState: "wrong-state",
     registry.StoreUnavailable: "store-unavailable",
@@ -165,17 +166,15 @@ def _facts(error: Exception) -> tuple[dict[str, object], dict[str, Any]]:
     """Return the safe parameters of an error, and the members that its problem has beyond the common ones."""
     match error:
         case registry.Invalid():
-            flaws = [{"pointer": f.pointer, "code": f.code, "message": f.message} for f in error.flaws]
-            return {}, {"errors": flaws}
+            return {}, {"errors": [render_flaw(flaw) for flaw in error.flaws]}
         case registry.NotFound():
             return {"kind": error.kind, "label": error.label}, {}
         case registry.AlreadyThere():
-            flaw = {"pointer": error.pointer, "code": "already-there", "message": str(error)}
-            return {"label": error.label}, {"errors": [flaw]}
+            return {}, {"errors": [render_flaw(registry.Flaw(error.pointer, "taken", f"{error}."))]}
         case registry.VersionStale():
             return {"current": error.current, "given": error.given}, {}
         case auth.KeySetRefused():
-            return {}, {"errors": [{"pointer": error.pointer, "code": "key-set", "message": error.why}]}
+            return {}, {"errors": [render_flaw(registry.Flaw(error.pointer, "jwks", f"{error.why}."))]}
         case registry.Conflict() | auth.ClientRefused() | connectors.SettingsRefused():
             return {"why": str(error)}, {}
         case _:
@@ -333,9 +332,9 @@ Every error is a problem document (RFC 9457, `application/problem+json`) in Viet
 made from the tables in the code. Its members: `type` (`/problems/<code>`), `title` and `detail` (in the
 language that `Accept-Language` prefers, Vietnamese by default), `status`, `code` (stable; compare this one),
 `turn` (who has to act: `consumer`, `province`, `hub` or `provider`), `retry` (`helps`, and `after_seconds` when
-known), `sent` (whether anything was sent to the provider), `messages` (both languages), `instance` (`urn:uuid:`
+known; it helps, too, when it takes a new token), `sent` (whether anything was sent to the provider), `messages` (both languages), `instance` (`urn:uuid:`
 and the exchange id, inside an exchange), `details` (parameters). The admin API adds `errors` (each with
-`pointer`, `code`, `message`) and, for a stale version, `difference`.
+`pointer` or `parameter`, `code`, `message`, and `messages` in both languages) and, for a stale version, `difference`.
 
 A client or service registered with `error_style: wso2` gets `{"fault": {"code", "message", "description"}}` with
 the same status instead.

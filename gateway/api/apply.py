@@ -12,9 +12,9 @@ from gateway.api.answers import answer
 from gateway.api.bodies import JSON, LARGE, parse_object, read_body
 from gateway.api.decisions import check_role, demand, subject_of
 from gateway.api.errors import PlanStale
-from gateway.api.flaws import render_flaw
 from gateway.api.routes import Answer, Body, Route
 from gateway.api.visit import Query, Visit
+from gateway.flaws import render_flaw
 from registry.documents import parse_as
 from registry.entities import Entity, Kind
 from registry.errors import Flaw, Invalid

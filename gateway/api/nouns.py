@@ -1,6 +1,6 @@
 """What the kinds of object have in common on the admin API: search, add, read, replace, remove, steps, history."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from typing import Annotated, Literal
@@ -126,14 +126,22 @@ def _steps_of(noun: Noun) -> Iterator[Route]:
         yield Route(
             method="POST", path=f"{label_path(kind)}/actions/{step}", action=action_of(kind, step), tag=kind.value,
             check=partial(check_object, kind=kind),
-            run=partial(take_step, kind=kind, step=step), summary=f"{_sentence(step)} one {noun.name}",
+            run=partial(take_step, kind=kind, step=step), summary=_summary(step, noun.name),
             body=Body(types={"application/json": step_name(kind, step)}, example={}),
             answer=Answer(schema=kept_name(kind), headers=("ETag",)), if_match=True, problems=PUT_PROBLEMS,
         )  # fmt: skip
 
 
-def _sentence(step: str) -> str:
-    return step.replace("-", " ").capitalize()
+SUMMARIES: Mapping[str, str] = {
+    "block-consumer": "Block one {} for one consumer",
+    "unblock-consumer": "Unblock one {} for one consumer",
+    "plan-maintenance": "Plan a maintenance window of one {}",
+    "cancel-maintenance": "Cancel a maintenance window of one {}",
+}
+
+
+def _summary(step: str, noun: str) -> str:
+    return SUMMARIES.get(step, f"{step.capitalize()} one {{}}").format(noun)
 
 
 async def search(visit: Visit, noun: Noun) -> Response:

@@ -22,11 +22,11 @@ from gateway.api.errors import (
     Stale,
     TokenWrong,
 )
-from gateway.api.flaws import render_flaw
 from gateway.exchange import Reason
+from gateway.flaws import render_flaw, state_in_vietnamese
 from gateway.problems import Problem, notice, problem_for, problem_of, render
 from gateway.texts import choose
-from registry.errors import AlreadyThere, Flaw, Invalid, RegistryError
+from registry.errors import Invalid, RegistryError, WrongState
 
 ERRORS: tuple[type[Exception], ...] = (
     AdminError,
@@ -104,10 +104,10 @@ def problem_from(error: Exception, request: Request, language: str) -> Problem:
             return _invalid(error, language, place="parameter")
         case AdminError():
             return _ours(error, language)
-        case AlreadyThere():
-            return _invalid(Invalid([Flaw(error.pointer, "taken", f"{error.label!r} is taken.")]), language)
         case Invalid():
             return _invalid(error, language)
+        case WrongState():
+            return _wrong_state(error, language)
         case _:
             return problem_of(error, language=language)
 
@@ -149,6 +149,15 @@ def _forbidden(error: Forbidden, language: str) -> Problem:
     for code, why in zip(("vi", "en"), WHY.get(error.why, (error.why, error.why)), strict=True):
         told = problem.body["messages"][code]
         told["detail"] = f"{told['detail'].removesuffix('.')}: {why}."
+    problem.body["detail"] = problem.body["messages"][choose(language)]["detail"]
+    return problem
+
+
+def _wrong_state(error: WrongState, language: str) -> Problem:
+    """The registry says in English why; the Vietnamese text says it in Vietnamese."""
+    problem, why = problem_of(error, language=language), str(error)
+    told = problem.body["messages"]["vi"]
+    told["detail"] = told["detail"].replace(why, state_in_vietnamese(why))
     problem.body["detail"] = problem.body["messages"][choose(language)]["detail"]
     return problem
 

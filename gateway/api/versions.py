@@ -64,7 +64,7 @@ def _endpoint(environment: Environment, connector: str, steps: Sequence[CheckSte
     return {
         "environment": environment.value,
         "connector": connector,
-        "ok": all(step.ok for step in steps),
+        "ok": all(step.ok is not False for step in steps),
         "steps": [
             {"step": step.step, "ok": step.ok, "detail": step.detail, "milliseconds": step.milliseconds}
             for step in steps
@@ -82,7 +82,7 @@ ROUTES = (
         run=check,
         query=CheckQuery,
         summary="Test the connection to a version's endpoints",
-        description="Each step is told apart: dns, tcp, tls, credentials, contract. A step that was not reached is null.",
+        description="Each step is told apart: dns, tcp, tls, credentials, contract. A step that the connector does not have, or that was not reached, is null; `ok` is false when one failed.",
         answer=Answer(schema="CheckedVersion"),
         problems=(404, 422),
     ),

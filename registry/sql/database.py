@@ -30,6 +30,8 @@ _LOCK_MILLISECONDS = 10_000
 _SQLITE_BUSY_MILLISECONDS = 5_000
 _UPGRADE_LOCK = 0x6C677370  # "lgsp": any number that nobody else locks
 
+_NO_DATABASE = "there is no database yet: run `lgsp database upgrade`"
+
 _SCHEMA = "search_path"
 """The query parameter of our PostgreSQL addresses that says which schema is meant."""
 
@@ -139,8 +141,10 @@ async def check_schema(location: Location) -> None:
             found = await connection.run_sync(_found)
         wanted = _wanted(part)
         if found != wanted:
+            if found is None:
+                raise SchemaUnknown(_NO_DATABASE)
             raise SchemaUnknown(
-                f"the {part} database is at schema {found or 'none'}, this program knows {wanted or 'none'}: "
+                f"the {part} database is at schema {found}, this program knows {wanted or 'none'}: "
                 "run `lgsp database upgrade` of the newer of the two"
             )
 
@@ -175,7 +179,7 @@ def _check_there(url: str) -> None:
     """Looking would make an empty file."""
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").exists():
-        raise SchemaUnknown("there is no database yet: run `lgsp database upgrade`")
+        raise SchemaUnknown(_NO_DATABASE)
 
 
 def _found(connection: Connection) -> str | None:

@@ -541,7 +541,7 @@ async def test_a_waiting_reader_hears_of_a_change(registry: SQLRegistry, databas
 async def test_a_database_without_a_schema_is_not_served(database_url: str | None, tmp_path: Path) -> None:
     where = location(database_url, tmp_path)
 
-    with pytest.raises(SchemaUnknown):
+    with pytest.raises(SchemaUnknown, match="there is no database yet: run `lgsp database upgrade`"):
         await check_schema(where)
     await upgrade(where)
     await check_schema(where)
