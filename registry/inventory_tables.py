@@ -1,11 +1,11 @@
-"""Reading the tables of an inventory file: CSV or XLSX, with caps on what a small file can blow up to."""
+"""Reading tables that people keep: CSV or XLSX, with caps on what a small file can blow up to."""
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from itertools import islice
 from typing import Any
 from zipfile import BadZipFile, ZipFile
@@ -20,6 +20,7 @@ _MOST_ROWS = 50_000
 _MOST_COLUMNS = 200
 _LONGEST_CELL = 2000
 _HEADER_ROWS = 15
+_INVENTORY = "systems need a name and an organisation or code, connections a source and a target"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,18 @@ class Row:
     cells: Mapping[str, str]
 
 
-def read_rows(name: str, content: bytes) -> Iterator[Row]:
-    """Yield the rows of every table in the file that has headers we know. Raises Invalid."""
+Headers = Callable[[Sequence[str]], Mapping[int, str]]
+"""Says which columns of a line are ours, by position; none when the line is not one of headers."""
+
+
+def read_rows(
+    name: str, content: bytes, headers_of: Headers | None = None, *, wanted: str = _INVENTORY
+) -> Iterator[Row]:
+    """Yield the rows of every table in the file that has headers we know: those of inventories, or others.
+
+    `wanted` says what headers are needed. Raises Invalid.
+    """
+    find = headers_of or _headers
     if len(content) > _LONGEST_FILE:
         raise _unreadable("length", f"The file is larger than {_LONGEST_FILE // 1024 // 1024} MB.")
     sheets: Iterable[tuple[str, Iterable[Sequence[str]]]] = (
@@ -49,14 +60,10 @@ def read_rows(name: str, content: bytes) -> Iterator[Row]:
                 if cells:
                     yield Row(sheet, number, cells)
             elif number <= _HEADER_ROWS:
-                headers = _headers(line)
+                headers = find(line)
                 found = found or bool(headers)
     if not found:
-        raise _unreadable(
-            "headers",
-            "No table with known headers was found: systems need a name and an organisation or code, "
-            "connections a source and a target.",
-        )
+        raise _unreadable("headers", f"No table with known headers was found: {wanted}.")
 
 
 def _headers(line: Sequence[str]) -> Mapping[int, str]:
@@ -140,7 +147,11 @@ def _text(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return value.date().isoformat()
+        # A day is kept as midnight; a time that says more is kept whole.
+        whole_day = (value.hour, value.minute, value.second) == (0, 0, 0) and value.tzinfo is None
+        return value.date().isoformat() if whole_day else value.isoformat(sep=" ", timespec="seconds")
+    if isinstance(value, time):
+        return value.isoformat(timespec="minutes")
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, float) and value.is_integer():
