@@ -62,7 +62,7 @@ class Reason(StrEnum):
     BODY_CUT = "body-cut"
     HEADER_INVALID = "header-invalid"
     SUBJECT_UNREADABLE = "subject-unreadable"
-    # unavailable: not tried
+    # unavailable (not tried)
     MAINTENANCE = "maintenance"
     SERVICE_BLOCKED = "service-blocked"
     QUARANTINED = "quarantined"
@@ -70,7 +70,7 @@ class Reason(StrEnum):
     BREAKER_OPEN = "breaker-open"
     CAPACITY = "capacity"
     CONNECTOR_UNAVAILABLE = "connector-unavailable"
-    # unreachable: tried, nothing was sent
+    # unreachable (tried, nothing was sent)
     PROVIDER_UNREACHABLE = "provider-unreachable"
     EGRESS_DENIED = "egress-denied"
     # provider_failure
@@ -82,7 +82,7 @@ class Reason(StrEnum):
     PROVIDER_REJECTED = "provider-rejected"
     REPLY_UNREADABLE = "reply-unreadable"
     REPLY_NOT_LIMITED = "reply-not-limited"
-    # unknown: sent, no whole answer
+    # unknown (sent, no whole answer)
     PROVIDER_TIMEOUT = "provider-timeout"
     PROVIDER_CUT = "provider-cut"
     CUT_BY_REVOCATION = "cut-by-revocation"

@@ -19,7 +19,7 @@ from gateway.app import is_data_plane
 from gateway.connections import Gate
 from gateway.exchange import Reason, Refusal, Reply, Request
 from gateway.facades.native import NO_BODY, StreamCut, body_length, pieces_of
-from gateway.guard import GuardedProtocol, GuardLimits, RefusalCounter, guarded_protocol
+from gateway.guard import GuardedProtocol, GuardLimits, RefusalCounter, guarded
 
 
 class Signal:
@@ -270,7 +270,7 @@ def lane_protocol(
     limits: GuardLimits, counter: RefusalCounter, handler: Handler, log: Logger, admin_port: int | None
 ) -> type[LaneProtocol]:
     """Return the protocol class of one node, with the fast lane."""
-    protocol = guarded_protocol(limits, counter, LaneProtocol)
+    protocol = guarded(LaneProtocol, limits, counter)
     protocol.handler = handler
     protocol.log = log
     protocol.admin_port = admin_port

@@ -19,7 +19,7 @@ from gateway.connections import RESPONSES, Gate, GuardedCycle, GuardLimits, Refu
 from gateway.framing import body_head, flaw_of, origin_form
 from gateway.limiter import address_key, is_within
 
-__all__ = ["GuardLimits", "GuardedProtocol", "RefusalCounter", "guarded_protocol"]
+__all__ = ["GuardLimits", "GuardedProtocol", "RefusalCounter", "guarded", "guarded_protocol"]
 
 NEVER: Final = float("inf")
 LINGER_SECONDS: Final = 1.0
@@ -410,12 +410,11 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
-def guarded_protocol(
-    limits: GuardLimits,
-    counter: RefusalCounter,
-    base: type[P] = GuardedProtocol,  # type: ignore[assignment]  # a default for a type variable
-) -> type[P]:
+def guarded_protocol(limits: GuardLimits, counter: RefusalCounter) -> type[GuardedProtocol]:
     """Return a protocol class for `uvicorn.Config(http=...)`, with limits and counts of its own."""
+    return guarded(GuardedProtocol, limits, counter)
 
-    own = {"limits": limits, "counter": counter, "watch": Watch(limits)}
-    return type(base.__name__, (base,), own)
+
+def guarded(base: type[P], limits: GuardLimits, counter: RefusalCounter) -> type[P]:
+    """Return a class derived from `base` with limits and counts of its own."""
+    return type(base.__name__, (base,), {"limits": limits, "counter": counter, "watch": Watch(limits)})
