@@ -196,12 +196,14 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     **_each("usage", "read", EVERYBODY),
     **_each("metrics", "read", EVERYBODY),
     **_each("evidence", "read", {NODE: anyones, AUDITOR: anyones, ORGANISATION: as_party, OWNER: as_party}),
+    # whom it was about: for auditors, and for the parties of the exchanges
+    **_each("subject", "read", {AUDITOR: anyones, ORGANISATION: as_party}),
     **_each("revision", "read", {NODE: anyones, AUDITOR: anyones}),
     # the node
     **_each("node", "read", {NODE: anyones, OBSERVER: anyones, AUDITOR: anyones}),
     **_each("registry", "apply export import", {NODE: anyones}),
     **_each("usage", "rebuild", {NODE: anyones}),
     **_each("key", "read", {NODE: anyones, AUDITOR: anyones}),
-    **_each("key", "rotate", {NODE: anyones}),
+    **_each("key", "rotate destroy", {NODE: anyones}),
 }
 """Action -> role -> rule. A role that is missing may not."""

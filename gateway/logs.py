@@ -21,6 +21,9 @@ from connectors.contract import Logger
 EXCHANGE: Final[ContextVar[str]] = ContextVar("lgsp_exchange", default="")
 """The exchange that this task works for; `bound` sets it."""
 
+AUDIT: Final = "audit"
+"""The part whose lines are written at every level: who looked at what, and who ended a key."""
+
 _SECRET: Final = re.compile(
     r"secret|passw|token|authori[sz]ation|cookie|credential|assertion|private|api_?key|node_key|salt|body|payload",
     re.IGNORECASE,
@@ -82,6 +85,7 @@ def configure(
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("lgsp").setLevel(level.upper())
+    logging.getLogger(f"lgsp.{AUDIT}").setLevel(logging.INFO)
     _route_libraries(level)
 
 

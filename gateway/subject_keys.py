@@ -110,7 +110,7 @@ class SubjectKeys:
         """
         try:
             with self._locked():
-                keys = list(self._read())
+                keys = list(self._read()) if self._path.exists() else []
                 place = next((i for i, key in enumerate(keys) if key.id == id_), None)
                 if place is None:
                     raise NotFound("subject-key", id_)

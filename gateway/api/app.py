@@ -21,6 +21,8 @@ from gateway.api import (
     officers,
     organisations,
     services,
+    subject_keys,
+    subjects,
     systems,
     versions,
 )
@@ -55,7 +57,9 @@ def all_routes() -> Iterator[Route]:
     yield from node.ROUTES
     yield from apply.ROUTES
     yield from figures.ROUTES
+    yield from subjects.ROUTES
     yield from evidence.ROUTES
+    yield from subject_keys.ROUTES
     yield from services.ROUTES
     yield from versions.ROUTES
     yield from clients.ROUTES

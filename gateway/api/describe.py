@@ -8,6 +8,8 @@ from gateway.api.clients import Rotation
 from gateway.api.node import KeyRotation
 from gateway.api.routes import Route
 from gateway.api.schemas import PROBLEM, SCHEMAS, Schema, kept_name, page_name, record, ref, spec_name
+from gateway.api.subject_keys import SubjectKeyDestruction
+from gateway.api.subjects import SubjectLookUp
 from gateway.api.visit import Query, is_list
 from registry.documents import schema, schema_of
 from registry.entities import Kind
@@ -19,7 +21,7 @@ PAIR = (
 )
 """The usual form of labels; what has another one is simply not known."""
 
-BODIES = (ApplyRequest, Rotation, KeyRotation)
+BODIES = (ApplyRequest, Rotation, KeyRotation, SubjectLookUp, SubjectKeyDestruction)
 """What routes take that is no entity and no step."""
 
 TAGS = (

@@ -9,11 +9,13 @@ from connectors.catalogue import Catalogue
 from connectors.contract import CheckStep
 from gateway.proxies import Proxies
 from gateway.settings import Settings
+from gateway.subject_keys import SubjectKeys
 from gateway.views import Snapshot
 from registry.entities import Endpoint
 from registry.register import Register
 from registry.sql.keys import KeyStore
 from registry.sql.ledger import EvidenceReader, UsageReader
+from registry.sql.subjects import SubjectReader
 from registry.stores import Registry
 
 
@@ -40,7 +42,7 @@ class Snapshots(Protocol):
 class AdminParts:
     """What the admin API needs of the node.
 
-    `check(endpoint, organisation)` tests
+    `subjects` is None where nobody could be told who looks people up; `check(endpoint, organisation)` tests
     one endpoint's connection, step by step; `running()` says which revision each worker runs; `now` is the
     time in epoch seconds.
     """
@@ -51,6 +53,8 @@ class AdminParts:
     register: Register
     evidence: EvidenceReader
     usage: UsageReader
+    subjects: SubjectReader | None
+    subject_keys: SubjectKeys
     check: Callable[[Endpoint, str], Awaitable[Sequence[CheckStep]]]
     catalogue: Catalogue
     keys: KeyRing

@@ -159,6 +159,25 @@ SUMMARY = record(
         "total_us": COUNT,
     }
 )
+SUBJECT_KEY = record(
+    {
+        "id": TEXT,
+        "created_at": MOMENT,
+        "destroyed_at": {"type": ["string", "null"], "format": "date-time"},
+        "writes": {"type": "boolean", "description": "Whether records are written under it now."},
+    }
+)
+LOOKED_AT = record(
+    {
+        "at": {"type": "integer", "description": "Microseconds since 1970."},
+        **dict.fromkeys(
+            ("exchange", "environment", "client", "consumer", "provider", "service", "version", "operation"),
+            TEXT,
+        ),
+        **dict.fromkeys(("national_database", "purpose", "procedure", "officer", "officer_rule"), TEXT),
+        **dict.fromkeys(("outcome", "reason", "delivered", "subject_key"), TEXT),
+    }
+)
 CHAINED = record({"node": TEXT, "slot": COUNT, "batch": COUNT, "position": COUNT})
 OPERATION = record(
     {"name": TEXT, "method": TEXT, "path": TEXT, "title_vi": TEXT, "title_en": TEXT, "effect": TEXT}
@@ -255,6 +274,16 @@ SCHEMAS: Mapping[str, Schema] = {
             ),
         }
     ),
+    "SubjectPage": record(
+        {
+            "items": items(LOOKED_AT),
+            "next": MAYBE_TEXT,
+            "labels": {"type": "object", "additionalProperties": TEXT},
+            "keys": items(TEXT),
+        }
+    ),
+    "SubjectKey": SUBJECT_KEY,
+    "SubjectKeyList": record({"items": items(SUBJECT_KEY), "total": COUNT}),
     "CatalogueEntry": record(
         {
             "id": TEXT,

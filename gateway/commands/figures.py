@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from gateway.commands.access import Access, AsJson, Node, run, segment
+from gateway.commands.failures import WrongUsage
 from gateway.commands.say import Json, Out
 
 NOT_GIVEN = Access()
@@ -172,10 +173,16 @@ def keys_rotate(
     leaked: Annotated[
         bool, Parameter(help="A key has leaked: every token made so far ends at once.", negative="")
     ] = False,
+    subject: Annotated[
+        bool,
+        Parameter(help="The key that names data subjects in the evidence, not the signing key.", negative=""),
+    ] = False,
     access: Access = NOT_GIVEN,
     as_json: AsJson = False,
 ) -> int:
     """Make a new signing key; tokens of the old one stay good until they end."""
+    if subject:
+        return _rotate_subject_key(access, leaked=leaked, as_json=as_json)
 
     async def work(node: Node, out: Out) -> None:
         made = await node.post("keys/rotate", {"leaked": leaked})
@@ -188,3 +195,14 @@ def keys_rotate(
 
     run(access, work, as_json=as_json)
     return 0
+
+
+def _rotate_subject_key(access: Access, *, leaked: bool, as_json: bool) -> int:
+    from gateway.commands.subjects import rotate  # noqa: PLC0415  (only for --subject)
+
+    if leaked:
+        raise WrongUsage(
+            "--leaked dành cho khoá ký token. Khoá băm bị lộ thì: tạo khoá mới (--subject), rồi huỷ khoá cũ.",
+            "--leaked is for signing keys. A subject key that has leaked: make a new one, then destroy the old one.",
+        )
+    return rotate(access, as_json=as_json)

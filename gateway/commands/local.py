@@ -18,9 +18,11 @@ from gateway.api.parts import AdminParts, Running
 from gateway.api.visit import Caller
 from gateway.commands.failures import Failed
 from gateway.commands.node_settings import node_settings
+from gateway.logs import configure
 from gateway.node_key import NodeKeyWrong, read_node_key
 from gateway.proxies import Proxies
 from gateway.settings import Settings
+from gateway.subject_keys import SubjectKeys, subject_keys_path
 from gateway.views import Snapshot
 from registry.entities import Endpoint, Role
 from registry.errors import RegistryError
@@ -64,6 +66,7 @@ class NoSnapshots:
 async def open_local() -> AsyncIterator[httpx2.AsyncClient]:
     """Yield an HTTP client of an admin API that stands on this machine's databases. Raises Failed."""
     settings = node_settings()
+    configure(level="warning", form=settings.log_format)
     try:
         async with _parts(settings) as parts:
             transport = httpx2.ASGITransport(create_admin(parts, local=LOCAL))
@@ -111,6 +114,11 @@ def _joined(
         register=Register(registry, node=settings.node, check_version=endpoint_flaws(catalogue)),
         evidence=EvidenceReader(ledger),
         usage=UsageReader(ledger),
+        subjects=None,
+        subject_keys=SubjectKeys(
+            subject_keys_path(settings.subject_keys_file, settings.data_dir),
+            make=settings.subject_keys_file is None,
+        ),
         check=_no_check,
         catalogue=catalogue,
         keys=keys,

@@ -19,7 +19,7 @@ GROUPS: dict[str, str] = {
     "client": "Credentials by which systems and administrators get tokens.",
     "evidence": "What is recorded of exchanges.",
     "usage": "Counts derived from evidence.",
-    "keys": "The keys that sign access tokens.",
+    "keys": "The keys that sign access tokens, and those that name data subjects.",
     "database": "The node's databases.",
 }
 
@@ -60,8 +60,15 @@ COMMANDS: tuple[Row, ...] = (
         "gateway.commands.figures:evidence_show",
         "Show all that is recorded of one exchange.",
     ),
+    Row(
+        "evidence subject",
+        "gateway.commands.subjects:look_up",
+        "List who looked at a person, when and for what purpose.",
+    ),
     Row("usage rebuild", "gateway.commands.figures:usage_rebuild", "Recompute usage from the evidence."),
-    Row("keys rotate", "gateway.commands.figures:keys_rotate", "Make a new signing key."),
+    Row("keys rotate", "gateway.commands.figures:keys_rotate", "Make a new signing or subject key."),
+    Row("keys list", "gateway.commands.subjects:keys_list", "List the subject keys by id and time."),
+    Row("keys destroy", "gateway.commands.subjects:keys_destroy", "Destroy a subject key for ever."),
     Row(
         "database upgrade",
         "gateway.commands.database:upgrade",

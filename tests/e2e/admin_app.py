@@ -26,6 +26,7 @@ from gateway.oauth import create_oauth
 from gateway.proxies import Proxies
 from gateway.settings import Settings
 from gateway.snapshot import Compiler, Snapshots
+from gateway.subject_keys import SubjectKeys, subject_keys_path
 from registry.documents import render
 from registry.entities import ClientSecret, Endpoint, Kind
 from registry.register import Register
@@ -34,6 +35,7 @@ from registry.sql.database import Location, open_engine
 from registry.sql.keys import AssertionStore, KeyStore
 from registry.sql.ledger import EvidenceReader, UsageReader
 from registry.sql.registry import SQLRegistry, open_registry
+from registry.sql.subjects import SubjectReader
 from registry.stores import Stored
 from tests.factories import LOCAL, NODE
 
@@ -125,6 +127,8 @@ async def admin_node(where: Location, folder: Path, **settings: Any) -> AsyncIte
             register=register,
             evidence=EvidenceReader(ledger),
             usage=UsageReader(ledger),
+            subjects=SubjectReader(ledger),
+            subject_keys=SubjectKeys(subject_keys_path(None, folder), make=True),
             check=_check,
             catalogue=catalogue,
             keys=ring,
