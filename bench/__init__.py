@@ -1,4 +1,4 @@
-"""What a request costs: CPU per request of `lgsp` against a direct call and against the naive build.
+"""What a request costs: CPU per request of `lgsp` against other proxies, a direct call and the naive build.
 
-Open `__main__.py` for how it is run, `cases.py` for what is measured, `subjects.py` for what it is measured on.
+Open `__main__.py` for how it is run, `cases.py` for what is measured, `rounds.py` for how, `subjects.py` and `proxies.py` for whom.
 """

@@ -1,21 +1,24 @@
-"""`python -m bench [--json] [--cases plain,policies]`: what a request costs, against a direct call and the naive build.
+"""`python -m bench [--json] [--cases plain,policies]`: what a request costs, against other proxies and the naive build.
 
 CPU per request is user and system time of all processes and threads of a subject, divided by what it answered. The
-subject has one core, the load generator and the upstream share another. Subjects are measured in turn, round by round,
-and the median round counts. A case whose answered exchanges were not all recorded is void.
+subjects share one core, the load generator and the upstream another. Subjects are measured in turn, round by round,
+and the median round counts. A case whose answered exchanges were not all recorded is void. A proxy that is not
+installed is left out, and it is said how to get it.
 """
 
 import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench.cases import CASES, Figures, Plan, open_bench
-from bench.processes import Process, cores
+from bench.cases import CASES, Bench
+from bench.keys import make_keys
+from bench.processes import cores
 from bench.report import machine, table
-from bench.subjects import NAMES, Setting
+from bench.rounds import SUBJECTS, Figures, Plan, open_rounds, void
+from bench.subjects import Setting
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,33 +31,32 @@ def main(arguments: list[str] | None = None) -> int:
     figures: dict[str, dict[str, Figures]] = {}
     with tempfile.TemporaryDirectory(prefix="lgsp-bench-", dir=given.folder) as name:
         folder = Path(name)
-
-        def setting_of(upstream: Process, port: int) -> Setting:
-            return Setting(
+        where = machine(folder)
+        with open_rounds(plan, other_core, _say) as (rounds, upstream, port):
+            setting = Setting(
                 upstream=upstream,
                 upstream_port=port,
                 core=subject_core,
                 folder=folder,
+                keys=make_keys(folder),
                 client=given.naive_client,
             )
-
-        where = machine(folder)
-        with open_bench(setting_of, plan, other_core, _say) as bench:
+            bench = Bench(setting, rounds, _say)
             for case in given.cases:
                 figures |= bench.run(case)
     print(json.dumps(figures) if given.json else table(figures, where))
-    return int(any(found.get("void") for subjects in figures.values() for found in subjects.values()))
+    return int(any(void(found) for subjects in figures.values() for found in subjects.values()))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON object {case: {subject: figures}}")
+    parser.add_argument("--cases", type=_among(CASES), default=CASES, help=", ".join(CASES))
     parser.add_argument(
-        "--cases", type=_among(tuple(CASES)), default=("plain", "policies"), help=", ".join(CASES)
+        "--subjects", type=_among(tuple(SUBJECTS)), default=tuple(SUBJECTS), help=", ".join(SUBJECTS)
     )
-    parser.add_argument("--subjects", type=_among(NAMES), default=NAMES, help=", ".join(NAMES))
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=2.0, help="length of a round")
+    parser.add_argument("--seconds", type=float, default=2.0, help="length of a round; most cases take half")
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--naive-client", choices=["httpx2", "httpx"], default="httpx2")
     parser.add_argument(
@@ -63,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _among(known: tuple[str, ...]) -> Callable[[str], tuple[str, ...]]:
+def _among(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
     def names(text: str) -> tuple[str, ...]:
         """Names out of a list, separated by commas."""
         given = tuple(part.strip() for part in text.split(",") if part.strip())

@@ -1,4 +1,4 @@
-"""A body of 100 MB through the node, up and down, with the memory that it takes."""
+"""A body of 100 MB up and down, with the memory that it takes."""
 
 import http.client
 import threading
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from bench.processes import cpu_seconds, memory_mb
-from bench.subjects import POLICY_HEADERS, Subject
+from bench.subjects import Subject
 from bench.upstream import LARGE, PIECE
 
 SECONDS = 60
@@ -52,12 +52,10 @@ class _Watch:
 
 
 def _fetch(subject: Subject, method: str) -> float:
-    headers = {"Authorization": subject.authorization}
-    headers |= dict(header.split(": ", 1) for header in POLICY_HEADERS)
-    path = subject.large
+    headers = dict(header.split(": ", 1) for header in subject.headers)
+    path = subject.bases[0] + ("/items" if method == "POST" else "/large")
     body: Iterator[bytes] | None = None
     if method == "POST":
-        path = path.replace("/large", "/items")
         headers["Content-Length"] = str(LARGE)
         body = (PIECE for _ in range(LARGE // len(PIECE)))
     began = time.perf_counter()

@@ -1,125 +1,84 @@
-"""What is measured, and how: interleaved rounds, medians, and a count of records after each case."""
+"""What is measured: the table of cases, and those that are more than a row of it."""
 
-import json
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 
 from bench.bodies import measure_large_bodies
 from bench.idle import measure_idle
-from bench.load import Job, Result
-from bench.processes import Process, cpu_seconds
-from bench.subjects import Setting, Subject, direct, lgsp, naive
+from bench.proxies import PROXIES
+from bench.rounds import Figures, Rounds, void
+from bench.subjects import Setting, Shape, Subject, lgsp
 
-Figures = dict[str, Any]
-"""The figures of one subject in one case: `us_cpu`, `rps`, `p50_ms`, `p99_ms`, and what a case adds."""
-
-WARM_UP = 0.3
 FEW_ROUTES, MANY_ROUTES = 10, 5000
+HALF = 0.5
+USUAL = Shape()
+KILOBYTE = '{"HoTen":"Trần Thị Bưởi (giả lập)","Data":"' + "x" * 978 + '"}'
+LARGE_BODY_SUBJECTS = ("direct", "nginx", "envoy", "lgsp")
+OPEN_LOOP_SUBJECTS = ("direct", "envoy", "lgsp")
 
-Open = Callable[[Setting], AbstractContextManager[Subject]]
-SUBJECTS: dict[str, Open] = {"direct": direct, "naive": naive, "lgsp": lgsp}
+Found = dict[str, dict[str, Figures]]
+"""Figures by case and subject."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """How long and how often to measure."""
+class Case:
+    """Subjects that do the same thing in turn. A proxy that checks no tokens does in all but `policies` what it can.
 
-    rounds: int = 3
-    seconds: float = 2.0
-    connections: int = 64
-    subjects: tuple[str, ...] = ("direct", "naive", "lgsp")
+    `connections` None: as many as the plan says. `main`: takes whole rounds and the naive build, the others half
+    ones without it.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """What one round of one subject gave."""
-
-    result: Result
-    cpu: float
-
-    def figures(self) -> Figures:
-        answered = max(self.result.answered, 1)
-        return {
-            "us_cpu": self.cpu * 1e6 / answered,
-            "rps": self.result.answered / self.result.seconds,
-            "p50_ms": self.result.p50_ms,
-            "p99_ms": self.result.p99_ms,
-        }
+    shape: Shape = USUAL
+    policies: bool = True
+    tls: bool = False
+    connections: int | None = None
+    main: bool = False
+    only_policed: bool = False
 
 
-class Void(Exception):
-    """A case does not count; the text says why."""
+TABLE = {
+    "plain": Case(policies=False, main=True),
+    "policies": Case(main=True, only_policed=True),
+    "body16k": Case(shape=Shape(path="/sixteen")),
+    "post1k": Case(shape=Shape("POST", "/items", KILOBYTE)),
+    "tls": Case(tls=True),
+    "c1": Case(connections=1),
+    "c8": Case(connections=8),
+    "c256": Case(connections=256),
+}
 
 
 class Bench:
-    """Runs cases. `load` is the load generator, `say` tells a person how far it is."""
+    """Runs cases. `say` tells a person how far it is."""
 
-    def __init__(self, setting: Setting, load: Process, plan: Plan, say: Callable[[str], None]) -> None:
+    def __init__(self, setting: Setting, rounds: Rounds, say: Callable[[str], None]) -> None:
         self._setting = setting
-        self._load = load
-        self._plan = plan
+        self._rounds = rounds
         self._say = say
 
-    def run(self, case: str) -> dict[str, dict[str, Figures]]:
+    def run(self, case: str) -> Found:
         """Run a case and return its figures by subject; a case may come as several."""
-        return CASES[case](self)
+        return SPECIAL[case](self) if case in SPECIAL else self._row(case, TABLE[case])
 
-    def measured(self, case: str, setting: Setting) -> dict[str, dict[str, Figures]]:
-        """Measure the subjects of the plan against each other."""
+    def _row(self, name: str, case: Case) -> Found:
+        setting = replace(self._setting, policies=case.policies, tls=case.tls)
+        rounds = self._rounds if case.main else self._rounds.half()
+        subjects = [
+            subject
+            for subject in rounds.plan.subjects
+            if (case.main or subject != "naive")
+            and not (case.tls and subject == "direct")
+            and not (case.only_policed and subject in PROXIES and not PROXIES[subject].checks_tokens)
+        ]
         with ExitStack() as stack:
-            names = self._plan.subjects
-            running = {name: stack.enter_context(SUBJECTS[name](setting)) for name in names}
-            return {case: self._interleaved(case, running)}
+            running = rounds.open(stack, subjects, setting)
+            found = rounds.interleaved(name, running, case.shape, connections=case.connections)
+        return {name: found}
 
-    def _interleaved(self, case: str, running: dict[str, Subject]) -> dict[str, Figures]:
-        """Measure what runs in turn, round by round, and return the medians."""
-        rounds: dict[str, list[Round]] = {name: [] for name in running}
-        voids: dict[str, str] = {}
-        for number in range(self._plan.rounds):
-            for name, subject in running.items():
-                self._say(f"{case}: round {number + 1} of {self._plan.rounds}, {name}")
-                try:
-                    rounds[name].append(self._round(subject))
-                except Void as error:
-                    voids[name] = str(error)
-        return {name: _median(rounds[name], voids.get(name)) for name in running}
-
-    def _round(self, subject: Subject) -> Round:
-        before = subject.records() if subject.records else 0
-        warm = self._send(subject, WARM_UP)
-        cpu = cpu_seconds(subject.pid)
-        result = self._send(subject, self._plan.seconds)
-        spent = cpu_seconds(subject.pid) - cpu
-        _check(result)
-        if subject.records is not None:
-            recorded, answered = subject.records() - before, warm.answered + result.answered
-            if recorded != answered:
-                raise Void(f"{answered} exchanges were answered and {recorded} recorded")
-        return Round(result, spent)
-
-    def _send(self, subject: Subject, seconds: float) -> Result:
-        job = Job(
-            port=subject.port,
-            requests=subject.requests,
-            connections=self._plan.connections,
-            seconds=seconds,
-        )
-        self._load.tell(json.dumps(asdict(job)))
-        return Result(**json.loads(self._load.hear()))
-
-    def plain(self) -> dict[str, dict[str, Figures]]:
-        """Forwarding. The policies of `lgsp` cannot be switched off: it does the least it can do."""
-        return self.measured("plain", replace(self._setting, policies=False))
-
-    def policies(self) -> dict[str, dict[str, Figures]]:
-        """Token, grant, quota, durable evidence, metrics."""
-        return self.measured("policies", self._setting)
-
-    def routes(self) -> dict[str, dict[str, Figures]]:
+    def routes(self) -> Found:
         """Few and many routes and grants, the same number of them called; and many, all called in turn.
 
         The last differs by more than the routes: each has its own usage and quota to keep.
@@ -130,22 +89,26 @@ class Bench:
                 stack.enter_context(lgsp(replace(self._setting, services=count)))
                 for count in (FEW_ROUTES, MANY_ROUTES)
             )
-            some = many.requests[:: MANY_ROUTES // FEW_ROUTES]
+            some = many.bases[:: MANY_ROUTES // FEW_ROUTES]
             running = {
                 f"routes{FEW_ROUTES}": few,
-                f"routes{MANY_ROUTES}": replace(many, requests=some),
+                f"routes{MANY_ROUTES}": replace(many, bases=some),
                 f"routes{MANY_ROUTES}-all": many,
             }
-            found = self._interleaved("routes", running)
+            found = self._rounds.half().interleaved("routes", running, USUAL)
         return {case: {"lgsp": figures} for case, figures in found.items()}
 
-    def body100m(self) -> dict[str, dict[str, Figures]]:
-        """100 MB up and 100 MB down, with the memory that it took."""
-        self._say("body100m")
-        with lgsp(self._setting) as subject:
-            return {"body100m": {"lgsp": measure_large_bodies(subject)}}
+    def body100m(self) -> Found:
+        """100 MB down and 100 MB up, with the memory that it took."""
+        found = {}
+        with ExitStack() as stack:
+            names = [name for name in LARGE_BODY_SUBJECTS if name in self._rounds.plan.subjects]
+            for name, subject in self._rounds.open(stack, names, self._setting).items():
+                self._say(f"body100m: {name}")
+                found[name] = measure_large_bodies(subject)
+        return {"body100m": found}
 
-    def idle(self) -> dict[str, dict[str, Figures]]:
+    def idle(self) -> Found:
         """Start-up times, and the memory of a node that does nothing."""
         self._say("idle")
         began = time.perf_counter()
@@ -154,39 +117,42 @@ class Bench:
                 "idle": {"lgsp": measure_idle(subject, self._setting.folder, time.perf_counter() - began)}
             }
 
+    def open_loop(self) -> Found:
+        """Latency at half of what we can do, sent at set times: what we add to a direct call."""
+        found: Found = {}
+        for name, policies in (("open-loop-plain", False), ("open-loop-policies", True)):
+            with ExitStack() as stack:
+                names = [name for name in OPEN_LOOP_SUBJECTS if name in self._rounds.plan.subjects]
+                setting = replace(self._setting, policies=policies)
+                running = self._rounds.open(stack, names, setting)
+                rate = self._saturated(running["lgsp"]) * HALF if "lgsp" in running else 1000.0
+                found[name] = self._rounds.interleaved(name, running, USUAL, rate=rate)
+            _add_to_direct(found[name])
+        return found
 
-CASES: dict[str, Callable[[Bench], dict[str, dict[str, Figures]]]] = {
-    "plain": Bench.plain,
-    "policies": Bench.policies,
-    "routes": Bench.routes,
+    def _saturated(self, subject: Subject) -> float:
+        rates = []
+        for _ in range(self._rounds.plan.rounds):
+            result = self._rounds.send(subject, USUAL, self._rounds.plan.seconds / 2)
+            rates.append(result.answered / result.seconds)
+        return statistics.median(rates)
+
+
+SPECIAL: dict[str, Callable[[Bench], Found]] = {
+    "routes5000": Bench.routes,
     "body100m": Bench.body100m,
     "idle": Bench.idle,
+    "open-loop": Bench.open_loop,
 }
+CASES = (*TABLE, *SPECIAL)
 
 
-def _check(result: Result) -> None:
-    if not result.answered:
-        raise Void("nothing was answered")
-    if result.refused or result.broken:
-        raise Void(
-            f"{result.refused} answers were no success, {result.broken} never came: {result.first_refused}"
-        )
-
-
-def _median(rounds: list[Round], void: str | None) -> Figures:
-    if void is not None or not rounds:
-        nothing: Figures = dict.fromkeys(("us_cpu", "rps", "p50_ms", "p99_ms"))
-        return nothing | {"void": void or "no round was finished"}
-    figures = [one.figures() for one in rounds]
-    return {name: round(statistics.median(one[name] for one in figures), 3) for name in figures[0]}
-
-
-@contextmanager
-def open_bench(
-    setting_of: Callable[[Process, int], Setting], plan: Plan, core: int | None, say: Callable[[str], None]
-) -> Iterator[Bench]:
-    """Start what every case needs: the upstream and the load generator, together on one core."""
-    with Process("bench.upstream", core=core) as upstream, Process("bench.load", core=core) as load:
-        port = int(upstream.hear())
-        load.hear()
-        yield Bench(setting_of(upstream, port), load, plan, say)
+def _add_to_direct(found: dict[str, Figures]) -> None:
+    """Say beside each latency by how much it is longer than that of a direct call."""
+    direct = found.get("direct")
+    if direct is None or void(direct):
+        return
+    for name, figures in found.items():
+        if name != "direct" and not void(figures):
+            figures["added_p50_ms"] = round(figures["p50_ms"] - direct["p50_ms"], 3)
+            figures["added_p99_ms"] = round(figures["p99_ms"] - direct["p99_ms"], 3)

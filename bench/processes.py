@@ -1,40 +1,48 @@
 """Processes of the benchmark: started on one core, their CPU time and memory read from /proc."""
 
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+START_SECONDS = 20
 STOP_SECONDS = 20
 PROC = Path("/proc")
 
 
 class Process:
-    """A child process on one core; ends when its `with` block does."""
+    """A child process on one core; ends when its `with` block does.
+
+    `out` takes its standard output, which is a pipe otherwise (`hear`), and `log` its standard error.
+    """
 
     def __init__(
         self,
-        module: str,
-        *arguments: str,
+        command: Sequence[str],
+        *,
         core: int | None = None,
         environ: Mapping[str, str] | None = None,
+        out: IO[bytes] | None = None,
         log: IO[bytes] | None = None,
     ) -> None:
-        self._command = [sys.executable, "-m", module, *arguments]
+        self._command = list(command)
         self._core = core
         self._environ = None if environ is None else dict(environ)
+        self._out = out
         self._log = log
         self._process: subprocess.Popen[str]
 
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen(  # noqa: S603  (our own modules)
+        self._process = subprocess.Popen(  # noqa: S603  (our own modules, and proxies found on this machine)
             self._command,
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=self._out or subprocess.PIPE,
             stderr=self._log,
             text=True,
             env=self._environ,
@@ -77,7 +85,7 @@ class Process:
             raise ValueError("the process has no standard output")
         line = self._process.stdout.readline()
         if not line:
-            raise ProcessEnded(f"{self._command[2]} ended")
+            raise ProcessEnded(f"{' '.join(self._command[:3])} ended")
         return line.rstrip("\n")
 
 
@@ -85,10 +93,29 @@ class ProcessEnded(Exception):
     """A process of the benchmark ended before its time."""
 
 
+def module(name: str, *arguments: str) -> list[str]:
+    """Return the command that runs a module of ours."""
+    return [sys.executable, "-m", name, *arguments]
+
+
+def wait_until_open(port: int, process: Process, log: Path) -> None:
+    """Return when somebody listens on a port. Raises ProcessEnded with what the process said."""
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until and not process.ended:
+        with suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        time.sleep(0.02)
+    raise ProcessEnded(f"nobody listens on {port}: {log.read_text('utf-8', 'replace')[-1000:]}")
+
+
 def pin(pid: int, core: int | None) -> None:
-    """Keep a process on one core, where the system can do that."""
-    if core is not None and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(pid, {core})
+    """Keep a process, with all threads that it has by now, on one core, where the system can do that."""
+    if core is None or not hasattr(os, "sched_setaffinity"):
+        return
+    for thread in (PROC / str(pid) / "task").iterdir():
+        with suppress(ProcessLookupError):
+            os.sched_setaffinity(int(thread.name), {core})
 
 
 def cores() -> tuple[int | None, int | None]:

@@ -1,35 +1,61 @@
-"""What is measured: a direct call, the naive build, and `lgsp`, each a process of its own on one core."""
+"""What is measured on: a direct call, the naive build, and `lgsp`, each a process of its own on one core."""
 
+import http.client
 import json
+import sqlite3
+import ssl
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
 
-from bench.processes import Process, pin
-from gateway.demo.node import Admin, Node, apply_registry, first_admin, wait_for_snapshot
+from bench.keys import Keys
+from bench.processes import Process, module, pin
+from gateway.demo.node import Node, apply_registry, first_admin, wait_for_snapshot
 from gateway.demo.processes import free_port
 
-NAMES = ("direct", "naive", "lgsp")
 START_SECONDS = 30.0
-PATH = "/items/42?part=1"
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What is asked for, below the address of a service."""
+
+    method: str = "GET"
+    path: str = "/items/42?part=1"
+    body: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """A running subject: where to send, what, and how to ask it how many exchanges it has recorded."""
+    """A running subject: where to send, with which headers, and how many exchanges it has recorded.
+
+    `bases` are the addresses of its services, called in turn; `trusted` is the certificate to trust, if it speaks TLS.
+    """
 
     name: str
     pid: int
     port: int
-    requests: list[str]
+    bases: list[str]
+    headers: tuple[str, ...] = ()
+    trusted: str = ""
     records: Callable[[], int] | None = None
-    large: str = ""
-    authorization: str = ""
+
+    def requests(self, shape: Shape) -> list[str]:
+        """Render a request of that shape to each service."""
+        return [self._request(base, shape) for base in self.bases]
+
+    def _request(self, base: str, shape: Shape) -> str:
+        lines = [f"{shape.method} {base}{shape.path} HTTP/1.1", "Host: 127.0.0.1", f"Accept: {JSON}"]
+        lines += self.headers
+        if shape.body:
+            lines += [f"Content-Type: {JSON}", f"Content-Length: {len(shape.body.encode())}"]
+        return "\r\n".join((*lines, "", shape.body))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,28 +66,22 @@ class Setting:
     upstream_port: int
     core: int | None
     folder: Path
+    keys: Keys
     client: str = "httpx2"
     policies: bool = True
+    tls: bool = False
     services: int = 1
 
-
-def get_request(path: str, *headers: str) -> str:
-    """Render a request of the load generator."""
-    return "\r\n".join(
-        (f"GET {path} HTTP/1.1", "Host: 127.0.0.1", "Accept: application/json", *headers, "", "")
-    )
+    @property
+    def trusted(self) -> str:
+        """The certificate that callers have to trust, "" without TLS."""
+        return str(self.keys.certificate) if self.tls else ""
 
 
 @contextmanager
 def direct(setting: Setting) -> Iterator[Subject]:
     """Yield the upstream itself: its CPU is what a call costs a provider, and everybody pays it on top."""
-    yield Subject(
-        name="direct",
-        pid=setting.upstream.pid,
-        port=setting.upstream_port,
-        requests=[get_request(PATH)],
-        large="/large",
-    )
+    yield Subject(name="direct", pid=setting.upstream.pid, port=setting.upstream_port, bases=[""])
 
 
 @contextmanager
@@ -72,20 +92,19 @@ def naive(setting: Setting) -> Iterator[Subject]:
         arguments = ["--port", str(port), "--upstream", f"http://127.0.0.1:{setting.upstream_port}"]
         arguments += ["--database", str(Path(folder) / "naive.db"), "--client", setting.client]
         arguments += ["--policies"] if setting.policies else []
-        with Process("bench.naive", *arguments, core=setting.core) as process:
+        with Process(module("bench.naive", *arguments), core=setting.core) as process:
             base = f"http://127.0.0.1:{port}"
             _wait(lambda: httpx2.post(f"{base}/token").status_code == 200, process)  # noqa: PLR2004
-            authorization = f"Bearer {httpx2.post(f'{base}/token').json()['access_token']}"
+            token = httpx2.post(f"{base}/token").json()["access_token"]
             yield Subject(
                 name="naive",
                 pid=process.pid,
                 port=port,
-                requests=[get_request(f"/bench/1.0{PATH}", f"Authorization: {authorization}")],
+                bases=["/bench/1.0"],
+                headers=(f"Authorization: Bearer {token}",),
                 records=(lambda: int(httpx2.get(f"{base}/audit/count").json()["records"]))
                 if setting.policies
                 else None,
-                large="/bench/1.0/large",
-                authorization=authorization,
             )
 
 
@@ -94,31 +113,64 @@ def lgsp(setting: Setting) -> Iterator[Subject]:
     """Yield a node with the registry that the case needs, started."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=setting.folder)))
-        node = Node(folder, free_port(), NODE_SETTINGS)
+        node = BenchNode(folder, free_port(), NODE_SETTINGS)
         node.prepare()
-        admin = first_admin(node, "bench-admin")
-        stack.callback(admin.close)
         stack.callback(node.stop)
-        pin(node.start().pid, setting.core)
-        apply_registry(admin, [registry_yaml(setting)])
-        client = admin.post("clients", {"name": "bench", "system": "BENCH:consumer"})
-        wait_for_snapshot(admin)
-        authorization = f"Bearer {admin.token(client['client_id'], client['client_secret'])}"
-        headers = [f"Authorization: {authorization}", *(POLICY_HEADERS if setting.policies else ())]
-        names = service_names(setting.services)
+        token = _prepared(node, setting)
+        if setting.tls:
+            node.stop()
+            node.start_with_tls(setting.keys)
+        pin(node.pid, setting.core)
         yield Subject(
             name="lgsp",
             pid=node.pid,
             port=int(node.address.rpartition(":")[2]),
-            requests=[get_request(f"/{name}/1.0{PATH}", *headers) for name in names],
-            records=lambda: records(admin),
-            large=f"/{service_names(1)[0]}/1.0/large",
-            authorization=authorization,
+            bases=[f"/{name}/1.0" for name in service_names(setting.services)],
+            headers=(f"Authorization: Bearer {token}", *(POLICY_HEADERS if setting.policies else ())),
+            trusted=setting.trusted,
+            records=lambda: records(folder / "ledger.db"),
         )
+
+
+def _prepared(node: "BenchNode", setting: Setting) -> str:
+    """Start a node, fill its registry, and return a token for its one consumer."""
+    with closing(first_admin(node, "bench-admin")) as admin:
+        pin(node.start().pid, setting.core)
+        apply_registry(admin, [registry_yaml(setting)])
+        client = admin.post("clients", {"name": "bench", "system": "BENCH:consumer"})
+        wait_for_snapshot(admin)
+        return admin.token(client["client_id"], client["client_secret"])
+
+
+class BenchNode(Node):
+    """A node that can be started again with TLS, after what needs its admin API has been done without."""
+
+    def __init__(self, folder: Path, port: int, settings: Mapping[str, str]) -> None:
+        super().__init__(folder, port, settings)
+        self._trust: ssl.SSLContext | None = None
+
+    def start_with_tls(self, keys: Keys) -> None:
+        """Start the node with TLS on its listening side. Raises ChildFailed."""
+        self._trust = ssl.create_default_context(cafile=keys.certificate)
+        self.start(tls_certificate=str(keys.certificate), tls_key=str(keys.private))
+
+    def _is_ready(self) -> bool:
+        if self._trust is None:
+            return super()._is_ready()
+        port = int(self.address.rpartition(":")[2])
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=self._trust)
+        try:
+            connection.request("GET", "/health/ready")
+            return connection.getresponse().status == 200  # noqa: PLR2004
+        except OSError:
+            return False
+        finally:
+            connection.close()
 
 
 NODE_SETTINGS = {
     "node": "BENCH",
+    "issuer": "http://bench.invalid",
     "nation": "bench",
     "egress_networks": "127.0.0.0/8",
     "address_rate": "1000000",
@@ -127,9 +179,10 @@ NODE_SETTINGS = {
 POLICY_HEADERS = ("Lgsp-Purpose: bench", "Lgsp-Officer: officer-1", "Lgsp-Procedure: 1.000001")
 
 
-def records(admin: Admin) -> int:
-    """Return how many exchanges the node has final records of."""
-    return int(admin.get("evidence", limit="1")["total"])
+def records(ledger: Path) -> int:
+    """Return how many final records a node's ledger holds, read beside the node."""
+    with closing(sqlite3.connect(f"{ledger.as_uri()}?mode=ro", uri=True, timeout=10)) as db:
+        return int(db.execute("SELECT count(*) FROM records WHERE kind = 'final'").fetchone()[0])
 
 
 def service_names(count: int) -> list[str]:

@@ -1,6 +1,6 @@
 """The provider of the benchmark: answers a fixed 1 KB of JSON with as little work as possible.
 
-`/large` answers 100 MB. `python -m bench.upstream` prints its port and runs until its standard input closes.
+`/large` answers 100 MB, `/sixteen` 16 KB. `python -m bench.upstream` prints its port and runs until its standard input closes.
 """
 
 import asyncio
@@ -12,12 +12,21 @@ import uvloop
 
 LARGE = 100 * 1024 * 1024
 PIECE = bytes(64 * 1024)
-FILLER = "x" * 936
-BODY = json.dumps({"Status": "1", "Message": "OK", "DataCount": 1, "Data": FILLER}).encode().ljust(1024)
-ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (
-    len(BODY),
-    BODY,
-)
+
+
+def _answer(size: int) -> bytes:
+    """Return a whole answer with a body of JSON of that size."""
+    body = (
+        json.dumps({"Status": "1", "Message": "OK", "DataCount": 1, "Data": "x" * (size - 88)})
+        .encode()
+        .ljust(size)
+    )
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+    return head % len(body) + body
+
+
+ANSWER = _answer(1024)
+SIXTEEN = _answer(16 * 1024)
 LARGE_HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\ncontent-length: %d\r\n\r\n" % LARGE
 )
@@ -32,6 +41,7 @@ class Upstream(asyncio.Protocol):
         self._missing = 0
         self._chunked = False
         self._answer = self._answer_small
+        self._small = ANSWER
         self._to_send = 0
         self._paused = False
 
@@ -50,7 +60,9 @@ class Upstream(asyncio.Protocol):
             return b""
         head, rest = self._head[:end].lower(), self._head[end + 4 :]
         self._head = b""
-        self._answer = self._answer_large if b" /large" in head[:200] else self._answer_small
+        target = head[: head.find(b"\r\n")]
+        self._answer = self._answer_large if b" /large" in target else self._answer_small
+        self._small = SIXTEEN if b" /sixteen" in target else ANSWER
         at = head.find(b"\r\ncontent-length:")
         self._chunked = b"\r\ntransfer-encoding: chunked" in head
         self._missing = int(head[at + 17 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
@@ -72,7 +84,7 @@ class Upstream(asyncio.Protocol):
         return data[taken:]
 
     def _answer_small(self) -> None:
-        self._transport.write(ANSWER)
+        self._transport.write(self._small)
 
     def _answer_large(self) -> None:
         self._transport.write(LARGE_HEAD)

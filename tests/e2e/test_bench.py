@@ -1,13 +1,16 @@
 """The benchmark, with tiny counts: that it measures, not what it measures."""
 
+import asyncio
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from bench.load import percentile
+from bench.load import Job, Result, carry_out, percentile
+from bench.proxies import PROXIES, Missing, program_of
 
 SECONDS = 170
 
@@ -30,7 +33,7 @@ def bench(*arguments: str) -> tuple[int, str, str]:
 
 
 def test_every_subject_is_measured_in_both_cases() -> None:
-    code, out, told = bench("--json")
+    code, out, told = bench("--json", "--cases", "plain,policies", "--subjects", "direct,naive,lgsp")
 
     assert code == 0, told
     figures: dict[str, dict[str, dict[str, Any]]] = json.loads(out)
@@ -53,8 +56,62 @@ def test_the_table_says_where_it_was_measured() -> None:
     assert "CPU us/req" in out
 
 
+@pytest.mark.parametrize("name", PROXIES)
+def test_a_proxy_is_measured_or_it_is_said_how_to_get_it(name: str) -> None:
+    code, out, told = bench("--json", "--cases", "plain,policies,tls", "--subjects", name)
+
+    figures: dict[str, dict[str, dict[str, Any]]] = json.loads(out)
+    assert code == 0, told
+    if is_installed(name):
+        measured = {case for case, subjects in figures.items() if subjects and subjects[name]["rps"] > 0}
+        assert measured == {"plain", "tls"} | ({"policies"} if PROXIES[name].checks_tokens else set())
+    else:
+        assert PROXIES[name].install in told
+        assert not any(figures.values())
+
+
+def is_installed(name: str) -> bool:
+    try:
+        return bool(program_of(name))
+    except Missing:
+        return False
+
+
+def test_latency_is_measured_from_set_times_and_against_a_direct_call() -> None:
+    code, out, told = bench("--json", "--cases", "open-loop", "--subjects", "direct,lgsp")
+
+    assert code == 0, told
+    for found in json.loads(out).values():
+        assert found["lgsp"]["added_p50_ms"] > 0
+        assert found["lgsp"]["rps"] == pytest.approx(found["direct"]["rps"], rel=0.5)
+
+
+def test_what_was_due_while_the_callee_was_slow_counts_from_when_it_was_due() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                await asyncio.sleep(0.05)
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+
+    async def measured() -> Result:
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+            job = Job(
+                port=server.sockets[0].getsockname()[1],
+                requests=["GET / HTTP/1.1\r\n\r\n"],
+                connections=1,
+                seconds=0.2,
+                rate=50,
+            )
+            return await carry_out(job)
+
+    result = asyncio.run(measured())
+
+    assert result.answered == 10
+    assert result.p99_ms > 250  # ten answers, one after the other, of which the last was due at 180 ms
+
+
 def test_a_large_body_and_an_idle_node_are_measured() -> None:
-    code, out, told = bench("--json", "--cases", "body100m,idle")
+    code, out, told = bench("--json", "--cases", "body100m,idle", "--subjects", "lgsp")
 
     assert code == 0, told
     figures = json.loads(out)
