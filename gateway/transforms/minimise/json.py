@@ -8,8 +8,14 @@ from gateway.transforms.minimise.values import GONE
 
 
 def limit_json(body: bytes, top: Node) -> bytes:
-    """Return the document with what the tree allows, order kept. Raises Unreadable."""
-    kept = _limited(read_json(body), top)
+    """Return the document with what the tree allows, order kept. Raises Unreadable.
+
+    An object stays an object and a list a list, be it an empty one; of a single value null is left.
+    """
+    document = read_json(body)
+    if type(document) is dict and not top.whole:
+        return write_json(_object(document, top.below))
+    kept = _limited(document, top)
     return write_json(None if kept is GONE else kept)
 
 
