@@ -62,7 +62,7 @@ class Reason(StrEnum):
     BODY_CUT = "body-cut"
     HEADER_INVALID = "header-invalid"
     SUBJECT_UNREADABLE = "subject-unreadable"
-    # unavailable (not tried)
+    # unavailable, for it was not tried
     MAINTENANCE = "maintenance"
     SERVICE_BLOCKED = "service-blocked"
     QUARANTINED = "quarantined"
