@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from registry.documents import parse
-from registry.entities import SPECS, Kind
+from registry.entities import SPECS, FieldRule, Kind
 from registry.labels import is_in_use
 from registry.references import Link, with_targets
 from registry.register.directory import Directory
@@ -68,6 +68,8 @@ def _name(directory: Directory, link: Link) -> str:
 
 def _brief(value: Any) -> Any:
     """Return a value as YAML writes it, fields at their defaults left out."""
+    if isinstance(value, FieldRule) and value == FieldRule(path=value.path):
+        return value.path
     if is_dataclass(value) and not isinstance(value, type):
         return {
             field.name: _brief(getattr(value, field.name))

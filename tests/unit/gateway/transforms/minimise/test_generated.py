@@ -186,7 +186,7 @@ def xml_leaves(element: etree._Element, names: Names = ()) -> Iterator[tuple[Nam
     """Yield every attribute and text that says something."""
     names = (*names, etree.QName(element).localname)
     for key, value in element.attrib.items():
-        yield (*names, f"@{key}"), str(value)
+        yield (*names, f"@{key!s}"), str(value)
     if element.text and element.text.strip():
         yield names, element.text
     for child in element:
@@ -198,7 +198,7 @@ def xml_rules() -> st.SearchStrategy[list[FieldRule]]:
     return st.builds(
         lambda rules, attributes: [
             *rules,
-            *(FieldRule(path=path) for path in {".".join([*way, f"@{name}"]) for way, name in attributes}),
+            *(FieldRule(path=path) for path in {".".join([*way, "@" + name]) for way, name in attributes}),
         ],
         rules_of(XML_NAMES),
         st.lists(st.tuples(st.lists(XML_NAMES, min_size=1, max_size=2), XML_NAMES), max_size=3),
