@@ -20,6 +20,7 @@ from gateway.api import (
     node,
     officers,
     organisations,
+    reconcile,
     services,
     subject_keys,
     subjects,
@@ -57,6 +58,7 @@ def all_routes() -> Iterator[Route]:
     yield from node.ROUTES
     yield from apply.ROUTES
     yield from figures.ROUTES
+    yield from reconcile.ROUTES
     yield from subjects.ROUTES
     yield from evidence.ROUTES
     yield from subject_keys.ROUTES

@@ -159,6 +159,18 @@ SUMMARY = record(
         "total_us": COUNT,
     }
 )
+MAYBE_MOMENT: Schema = {"type": ["string", "null"], "format": "date-time"}
+MAYBE_COUNT: Schema = {"type": ["integer", "null"], "minimum": 0}
+COUNT_DIFFERENCE = record(
+    {
+        "hour": MOMENT,
+        "service": TEXT,
+        "operation": MAYBE_TEXT,
+        "kind": {"enum": ["count", "success", "missing-there", "missing-here"]},
+        **dict.fromkeys(("ours", "ours_success", "uncertain"), COUNT),
+        **dict.fromkeys(("theirs", "theirs_success"), MAYBE_COUNT),
+    }
+)
 SUBJECT_KEY = record(
     {
         "id": TEXT,
@@ -272,6 +284,21 @@ SCHEMAS: Mapping[str, Schema] = {
             "records": items(
                 record({"record": ANYTHING, "canonical": TEXT, "chain": CHAINED, "salt": MAYBE_TEXT})
             ),
+        }
+    ),
+    "Reconciled": record(
+        {
+            "equal": {"type": "boolean"},
+            "environment": TEXT,
+            "first_hour": MAYBE_MOMENT,
+            "last_hour": MAYBE_MOMENT,
+            "zone": TEXT,
+            **dict.fromkeys(("rows", "rows_without_zone", "compared", "ours", "uncertain", "theirs"), COUNT),
+            "shift_hours": {"type": ["integer", "null"]},
+            "differences": items(COUNT_DIFFERENCE),
+            "differences_total": COUNT,
+            "refused": items(record({"sheet": TEXT, "row": COUNT, "errors": items(FLAW)})),
+            "refused_total": COUNT,
         }
     ),
     "SubjectPage": record(

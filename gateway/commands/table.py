@@ -66,6 +66,11 @@ COMMANDS: tuple[Row, ...] = (
         "List who looked at a person, when and for what purpose.",
     ),
     Row("usage rebuild", "gateway.commands.figures:usage_rebuild", "Recompute usage from the evidence."),
+    Row(
+        "reconcile",
+        "gateway.commands.reconcile:reconcile",
+        "Compare our counts per hour with a provider's own.",
+    ),
     Row("keys rotate", "gateway.commands.figures:keys_rotate", "Make a new signing or subject key."),
     Row("keys list", "gateway.commands.subjects:keys_list", "List the subject keys by id and time."),
     Row("keys destroy", "gateway.commands.subjects:keys_destroy", "Destroy a subject key for ever."),
