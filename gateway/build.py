@@ -51,9 +51,12 @@ from gateway.transport import AiohttpTransport
 from registry.entities import Endpoint, Version
 from registry.errors import Flaw, StoreUnavailable
 from registry.register import Register
+from registry.signing import Signer
 from registry.sql.database import check_schema, location, open_engine
 from registry.sql.keys import AssertionStore, KeyStore
 from registry.sql.ledger import EvidenceReader, UsageReader, open_ledger
+from registry.sql.ledger_keys import open_signer
+from registry.sql.proofs import Proofs
 from registry.sql.registry import SQLRegistry, open_registry
 from registry.sql.subjects import SubjectReader
 from registry.sql.workers import Workers
@@ -61,6 +64,7 @@ from registry.writer import LedgerWriter
 
 Address = tuple[str, int]
 ACKNOWLEDGE_SECONDS = 10.0
+CHECKPOINT_SECONDS = 5.0
 FIGURES_SECONDS = 60.0
 GAUGES_SECONDS = 1.0
 TALLY_SECONDS = 60.0
@@ -86,12 +90,16 @@ async def build(settings: Settings, *, slot: int, addresses: Sequence[Address]) 
     """
     where = location(settings.database_address(), settings.data_dir)
     await check_schema(where)
+    node_key = read_node_key(settings.node_key_file, settings.data_dir)
+    signer = await open_signer(where.ledger, node_key, node=settings.node)
     async with AsyncExitStack() as stack:
         registry = await stack.enter_async_context(open_registry(where, node=settings.node))
         ledger = await stack.enter_async_context(
-            open_ledger(where.ledger, node=settings.node, data_dir=settings.data_dir, slot=slot)
+            open_ledger(
+                where.ledger, node=settings.node, data_dir=settings.data_dir, slot=slot, signer=signer
+            )
         )
-        builder = Builder(settings, registry, ledger, slot=slot, addresses=addresses)
+        builder = Builder(settings, registry, ledger, signer, slot=slot, addresses=addresses)
         for engine in (builder.registry_engine, builder.ledger_engine):
             stack.push_async_callback(engine.dispose)
         stack.push_async_callback(builder.transport.close)
@@ -112,6 +120,7 @@ class Builder:
         settings: Settings,
         registry: SQLRegistry,
         ledger: LedgerWriter,
+        signer: Signer,
         *,
         slot: int,
         addresses: Sequence[Address],
@@ -119,6 +128,7 @@ class Builder:
         self.settings = settings
         self.registry = registry
         self.ledger = ledger
+        self.signer = signer
         self.slot = slot
         self.addresses = addresses
         self.log = get_logger("node")
@@ -174,6 +184,7 @@ class Builder:
     def _tokens(self) -> None:
         settings = self.settings
         self.node_key = read_node_key(settings.node_key_file, settings.data_dir)
+        self.proofs = Proofs(self.ledger_engine, self.node_key, node=settings.node)
         self.subject_keys = SubjectKeys(
             subject_keys_path(settings.subject_keys_file, settings.data_dir),
             make=settings.subject_keys_file is None,
@@ -234,6 +245,9 @@ class Builder:
         chores = [
             Chore(name="keys", seconds=1.0, work=self.key_watch.refresh),
             Chore(name="subject-keys", seconds=1.0, work=self._refresh_subject_keys),
+            Chore(name="ledger-keys", seconds=1.0, work=lambda: self.proofs.keys.refresh(self.signer)),
+            # Each worker looks whether one is due; one of them takes it.
+            Chore(name="checkpoint", seconds=CHECKPOINT_SECONDS, work=self.proofs.checkpoints.take_when_due),
             Chore(name="quotas", seconds=1.0, work=lambda: self.quotas.refresh(self.snapshots.current)),
             Chore(name="streams", seconds=1.0, work=self._recheck_streams),
             Chore(name="tally", seconds=TALLY_SECONDS, work=self.recorder.flush_tally),
@@ -392,6 +406,7 @@ class Builder:
             registry=self.registry,
             register=Register(self.registry, node=self.settings.node, check_version=self._check_version),
             evidence=EvidenceReader(self.ledger_engine),
+            proofs=self.proofs,
             usage=self.usage,
             subjects=SubjectReader(self.ledger_engine),
             subject_keys=self.subject_keys,

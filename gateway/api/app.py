@@ -20,6 +20,7 @@ from gateway.api import (
     node,
     officers,
     organisations,
+    proofs,
     reconcile,
     services,
     subject_keys,
@@ -61,6 +62,7 @@ def all_routes() -> Iterator[Route]:
     yield from reconcile.ROUTES
     yield from subjects.ROUTES
     yield from evidence.ROUTES
+    yield from proofs.ROUTES
     yield from subject_keys.ROUTES
     yield from services.ROUTES
     yield from versions.ROUTES

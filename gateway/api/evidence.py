@@ -52,8 +52,8 @@ class EvidenceQuery(Query):
 async def search(visit: Visit) -> Response:
     """Answer a page of final records in short, and how many there are."""
     query = visit.query(EvidenceQuery)
-    consumer, provider = await _system(visit, query.consumer), await _system(visit, query.provider)
-    await _check_parties(visit, consumer, provider)
+    consumer, provider = await system_id(visit, query.consumer), await system_id(visit, query.provider)
+    await check_parties(visit, consumer, provider)
     wanted = {
         "consumer": consumer,
         "provider": provider,
@@ -72,11 +72,12 @@ async def search(visit: Visit) -> Response:
     )
 
 
-async def _system(visit: Visit, label: str | None) -> str | None:
+async def system_id(visit: Visit, label: str | None) -> str | None:
+    """Return the id of the system that a query names. Raises NotFound."""
     return None if label is None else (await visit.parts.registry.get(Kind.SYSTEM, label)).id
 
 
-async def _check_parties(visit: Visit, consumer: str | None, provider: str | None) -> None:
+async def check_parties(visit: Visit, consumer: str | None, provider: str | None) -> None:
     """Let a party see the exchanges of its own systems; it has to say which."""
     subject = Subject(
         consumer=await organisation_of(visit.parts.registry, consumer),
@@ -91,7 +92,7 @@ async def _check_parties(visit: Visit, consumer: str | None, provider: str | Non
 
 
 async def get(visit: Visit) -> Response:
-    """Answer everything recorded of one exchange; with the salts for its parties and auditors."""
+    """Answer everything recorded of one exchange, with proofs; with the salts for its parties and auditors."""
     exchange = str(visit.request.path_params["exchange"])
     found = await visit.parts.evidence.get(_checked(exchange))
     final = found[-1].record
@@ -103,8 +104,13 @@ async def get(visit: Visit) -> Response:
         ),
     )
     with_salts = visit.caller.actor.role != Role.NODE_ADMIN
+    keys = await visit.parts.proofs.keys.introductions()
     return answer(
-        {"exchange": final.exchange, "records": [await _whole(visit, item, with_salts) for item in found]}
+        {
+            "exchange": final.exchange,
+            "records": [await _whole(visit, item, with_salts) for item in found],
+            "keys": [key.statement.body().decode() for key in keys],
+        }
     )
 
 
@@ -122,6 +128,22 @@ async def _whole(visit: Visit, item: Evidence, with_salts: bool) -> Json:  # noq
         "canonical": item.body.decode("utf-8"),
         "chain": {"node": item.node, "slot": item.slot, "batch": item.batch, "position": item.position},
         "salt": salt.hex() if salt else None,
+        "proof": await _proof(visit, item),
+    }
+
+
+async def _proof(visit: Visit, item: Evidence) -> Json | None:
+    """Return what proves a record, null for one of another node, whose keys are not here."""
+    proofs = visit.parts.proofs
+    if item.node != proofs.node:
+        return None
+    proof = await proofs.of_record(item.slot, item.batch, item.position)
+    checkpoint = proof.checkpoint
+    return {
+        "header": proof.header.decode(),
+        "signature": proof.signature.hex(),
+        "path": [each.hex() for each in proof.path],
+        "checkpoint": checkpoint.body().decode() if checkpoint else None,
     }
 
 
@@ -145,7 +167,10 @@ ROUTES = (
     Route(
         method="GET", path="/admin/v1/evidence/{exchange}", action="evidence.read", tag="evidence",
         check=check_role, run=get, summary="Everything recorded of one exchange",
-        description="With the salts of the commitments for the exchange's parties and for auditors.",
+        description=(
+            "With the proof of each record; with the salts of the commitments for the exchange's parties and for "
+            "auditors. A file that proves itself comes from `/admin/v1/proofs`."
+        ),
         answer=Answer(schema="ExchangeEvidence"), problems=(404,),
     ),
 )  # fmt: skip

@@ -12,6 +12,7 @@ from gateway.api.decisions import check_role
 from gateway.api.errors import QueryWrong
 from gateway.api.moments import Day, Moment
 from gateway.api.nouns import Filter
+from gateway.api.proofs import checkpoint_document
 from gateway.api.routes import Answer, Route
 from gateway.api.visit import Query, Visit
 from gateway.monitoring.connectivity import series
@@ -87,7 +88,8 @@ async def connectivity(visit: Visit) -> Response:
         mode=query.mode.value if query.mode else None,
     )
     shown = [{name: figure[name] for name in SERIES} for figure in figures] if query.days > 1 else []
-    return answer(figures[-1] | {"series": shown})
+    latest = await parts.proofs.checkpoints.latest()
+    return answer(figures[-1] | {"series": shown, "checkpoint": checkpoint_document(latest)})
 
 
 def rule_of(settings: Settings) -> Rule:

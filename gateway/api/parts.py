@@ -15,6 +15,7 @@ from registry.entities import Endpoint
 from registry.register import Register
 from registry.sql.keys import KeyStore
 from registry.sql.ledger import EvidenceReader, UsageReader
+from registry.sql.proofs import Proofs
 from registry.sql.subjects import SubjectReader
 from registry.stores import Registry
 
@@ -52,6 +53,7 @@ class AdminParts:
     registry: Registry
     register: Register
     evidence: EvidenceReader
+    proofs: Proofs
     usage: UsageReader
     subjects: SubjectReader | None
     subject_keys: SubjectKeys

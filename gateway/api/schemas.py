@@ -52,6 +52,23 @@ def ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
+CHECKPOINT: Schema = {
+    **record({"number": COUNT, "head": TEXT, "at": COUNT}),
+    "type": ["object", "null"],
+    "description": "The newest checkpoint of the ledger; `at` is in microseconds since 1970.",
+}
+PROOF: Schema = {
+    **record(
+        {"header": TEXT, "signature": TEXT, "path": items(TEXT), "checkpoint": {"type": ["string", "null"]}}
+    ),
+    "type": ["object", "null"],
+}
+LEDGER_KEY = record(
+    {
+        **dict.fromkeys(("id", "public", "statement", "signature", "endorsement"), TEXT),
+        **dict.fromkeys(("number", "from", "retires"), COUNT),
+    }
+)
 DIFFERENCE = record({"pointer": TEXT, "before": {}, "after": {}})
 FLAW = record(
     {
@@ -267,6 +284,7 @@ SCHEMAS: Mapping[str, Schema] = {
             "changes": items(DENOMINATOR_CHANGE),
             "changes_total": COUNT,
             "series": items(record({"on": DAY, **SHARE, "revision": COUNT})),
+            "checkpoint": CHECKPOINT,
         }
     ),
     "Usage": record(
@@ -278,12 +296,24 @@ SCHEMAS: Mapping[str, Schema] = {
     ),
     "RebuiltUsage": record({"records": COUNT, "corrected": COUNT}),
     "EvidencePage": record({"items": items(SUMMARY), "next": MAYBE_TEXT, "total": COUNT}),
+    "LedgerKey": LEDGER_KEY,
+    "LedgerKeyList": record({"items": items(LEDGER_KEY), "total": COUNT}),
+    "LatestCheckpoint": record({"checkpoint": CHECKPOINT}),
     "ExchangeEvidence": record(
         {
             "exchange": TEXT,
             "records": items(
-                record({"record": ANYTHING, "canonical": TEXT, "chain": CHAINED, "salt": MAYBE_TEXT})
+                record(
+                    {
+                        "record": ANYTHING,
+                        "canonical": TEXT,
+                        "chain": CHAINED,
+                        "salt": MAYBE_TEXT,
+                        "proof": PROOF,
+                    }
+                )
             ),
+            "keys": items(TEXT),
         }
     ),
     "Reconciled": record(

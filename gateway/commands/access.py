@@ -1,7 +1,7 @@
 """How commands reach a node: over its admin API, or on its machine through the same API without a network."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -92,12 +92,32 @@ class Node:
         return reply
 
 
+    async def stream(self, path: str, **query: Any) -> AsyncIterator[bytes]:  # Any: values of a query
+        """Yield an answer piece by piece, however large it is."""
+        with reached(self._address):
+            async with self._http.stream(
+                "GET", f"/admin/v1/{path}", params=_given(query), headers=self._headers
+            ) as reply:
+                if reply.is_error:
+                    await reply.aread()
+                    raise ProblemTold(reply.status_code, problem_in(reply))
+                async for piece in reply.aiter_bytes():
+                    yield piece
+
+
 async def send(
     http: httpx2.AsyncClient, method: str, path: str, address: str, **what: Any
 ) -> httpx2.Response:  # Any: as httpx2 takes it
     """Send a request. Raises Failed, saying what to do, when the node can't be reached."""
-    try:
+    with reached(address):
         return await http.request(method, path, **what)
+
+
+@contextmanager
+def reached(address: str) -> Iterator[None]:
+    """Turn what goes wrong on the way to a node into Failed, saying what to do."""
+    try:
+        yield
     except httpx2.TimeoutException as error:
         raise Failed(
             f"Nút {address} không trả lời kịp. Hãy thử lại, hoặc xem nhật ký của nút.",

@@ -30,6 +30,7 @@ from registry.register import Register
 from registry.sql.database import check_schema, location, open_engine
 from registry.sql.keys import KeyStore
 from registry.sql.ledger import EvidenceReader, UsageReader
+from registry.sql.proofs import Proofs
 from registry.sql.registry import SQLRegistry, open_registry
 from registry.sql.workers import Workers
 from registry.stores import Author
@@ -113,6 +114,7 @@ def _joined(
         registry=registry,
         register=Register(registry, node=settings.node, check_version=endpoint_flaws(catalogue)),
         evidence=EvidenceReader(ledger),
+        proofs=Proofs(ledger, node_key, node=settings.node),
         usage=UsageReader(ledger),
         subjects=None,
         subject_keys=SubjectKeys(

@@ -65,6 +65,28 @@ COMMANDS: tuple[Row, ...] = (
         "gateway.commands.subjects:look_up",
         "List who looked at a person, when and for what purpose.",
     ),
+    Row(
+        "evidence export",
+        "gateway.commands.evidence:export",
+        "Write records with what proves them into one file.",
+    ),
+    Row(
+        "evidence verify",
+        "gateway.commands.evidence:verify",
+        "Check an exported file offline, or this machine's own ledger.",
+    ),
+    Row(
+        "evidence archive",
+        "gateway.commands.evidence_months:archive",
+        "Write a month that is over into a signed file.",
+    ),
+    Row(
+        "evidence drop",
+        "gateway.commands.evidence_months:drop",
+        "Drop a month's records that an archive file holds.",
+    ),
+    Row("evidence keys", "gateway.commands.evidence:keys", "List the keys that sign the ledger."),
+    Row("evidence rotate", "gateway.commands.evidence:rotate", "Make a new key that signs the ledger."),
     Row("usage rebuild", "gateway.commands.figures:usage_rebuild", "Recompute usage from the evidence."),
     Row(
         "reconcile",

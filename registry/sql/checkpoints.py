@@ -13,7 +13,7 @@ from registry.errors import ChainBroken, StoreUnavailable
 from registry.ledger import FIRST_HEAD
 from registry.signing import KeyList
 from registry.sql.database import translated, writing
-from registry.sql.ledger_keys import LedgerKeys, key_list, now_us
+from registry.sql.ledger_keys import LedgerKeys, key_list
 from registry.sql.ledger_tables import batches, chains, checkpoints
 
 MINUTE_US = 60_000_000
@@ -42,9 +42,9 @@ class Checkpoints:
     async def take_when_due(self) -> Checkpoint | None:
         """Take the next one when the newest is a minute old. Of several workers at once exactly one does."""
         latest = await self.latest()
-        if latest is not None and now_us() - latest.at < MINUTE_US:
+        if latest is not None and self._keys.now() - latest.at < MINUTE_US:
             return None
-        return await self._take(lambda newest, _: newest is None or now_us() - newest.at >= MINUTE_US)
+        return await self._take(lambda newest, _: newest is None or self._keys.now() - newest.at >= MINUTE_US)
 
     async def take(self) -> Checkpoint | None:
         """Take the next one, whatever the time."""
@@ -67,7 +67,7 @@ class Checkpoints:
                     newest, heads = await self._latest(connection), await self._heads(connection)
                     if not is_due(newest, heads):
                         return None
-                    at = max(now_us(), newest.at if newest else 0, *(head.at for head in heads), 0)
+                    at = max(self._keys.now(), newest.at if newest else 0, *(head.at for head in heads), 0)
                     key = signer.key_at(at)
                     made = Checkpoint(
                         node=self.node,

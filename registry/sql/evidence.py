@@ -12,11 +12,13 @@ from registry.chains import row_of
 from registry.errors import ChainBroken, Flaw, Invalid, NotFound
 from registry.evidence import Outcome, Record
 from registry.ledger import FIRST_HEAD, Batch, check_batch, decode
+from registry.segments import check_segments
 from registry.signing import KeyList, check_signed
 from registry.sql.checkpoints import verify_checkpoints
 from registry.sql.database import reading, translated
 from registry.sql.ledger_keys import key_list
 from registry.sql.ledger_tables import batches, chains, records, salts, usage
+from registry.sql.segments import dropped_months
 from registry.usage import HOUR_SECONDS
 
 _HOUR_US = HOUR_SECONDS * 1_000_000
@@ -55,6 +57,8 @@ class Verified:
     batches: int = 0
     records: int = 0
     checkpoints: int = 0
+    dropped: int = 0
+    """Batches of months that were archived and dropped: a signed statement and the next head vouch for them."""
 
 
 class EvidenceReader:
@@ -158,6 +162,7 @@ class EvidenceReader:
                         chains=total.chains + 1,
                         batches=total.batches + found.batches,
                         records=total.records + found.records,
+                        dropped=total.dropped + found.dropped,
                     )
                 seen = await verify_checkpoints(connection)
         return replace(total, checkpoints=seen)
@@ -238,7 +243,8 @@ def _parse_cursor(cursor: str | None) -> tuple[int, str]:
 
 
 async def _verify_chain(connection: AsyncConnection, chain: Row[Any], keys: KeyList) -> Verified:
-    last, total = None, 0
+    last, total = await _dropped(connection, chain, keys), 0
+    dropped = last.number if last else 0
     query = select(batches).where(batches.c.chain == chain.id).order_by(batches.c.number)
     while rows := (
         await connection.execute(
@@ -253,10 +259,19 @@ async def _verify_chain(connection: AsyncConnection, chain: Row[Any], keys: KeyL
             last, total = batch, total + batch.size
     if (chain.number, chain.head) != ((last.number, last.head) if last else (0, FIRST_HEAD)):
         raise ChainBroken(f"chain {chain.node}/{chain.slot} ends elsewhere than at its head")
-    held = select(func.count()).where(records.c.chain == chain.id)
+    held = select(func.count()).where(records.c.chain == chain.id, records.c.batch > dropped)
     if (await connection.execute(held)).scalar_one() != total:
         raise ChainBroken(f"chain {chain.node}/{chain.slot} holds records that are in no batch")
-    return Verified(chains=1, batches=chain.number, records=total)
+    return Verified(chains=1, batches=chain.number - dropped, records=total, dropped=dropped)
+
+
+async def _dropped(connection: AsyncConnection, chain: Row[Any], keys: KeyList) -> Batch | None:
+    """Return the last batch that was archived and dropped: there the rest of the chain begins."""
+    try:
+        months = await dropped_months(connection, chain.id)
+    except ValueError as error:
+        raise ChainBroken(f"a dropped month of {chain.node}/{chain.slot}: {error}") from error
+    return check_segments(months, keys)
 
 
 def _batch(chain: Row[Any], row: Row[Any]) -> Batch:

@@ -42,7 +42,7 @@ class LedgerKeys:
     ) -> None:
         self.node = node
         self._engine = engine
-        self._now = now
+        self.now = now
         derived = HKDF(SHA256(), 32, salt=None, info=b"lgsp ledger keys v1").derive(node_key)
         self._cipher = AESGCM(derived)
 
@@ -51,7 +51,7 @@ class LedgerKeys:
         if not await self.introductions():
             with translated():
                 async with writing(self._engine).begin() as connection:
-                    await self._insert(connection, start=self._now(), retires=0, before=None)
+                    await self._insert(connection, start=self.now(), retires=0, before=None)
         return Signer(await self._living())
 
     async def refresh(self, signer: Signer) -> None:
@@ -73,7 +73,7 @@ class LedgerKeys:
         with translated():
             async with writing(self._engine).begin() as connection:
                 before = self._open((await self._rows(connection))[-1])
-                start = max(self._now(), before.statement.start) + LEAD_US
+                start = max(self.now(), before.statement.start) + LEAD_US
                 await self._insert(
                     connection, start=start, retires=start if leaked else start + GRACE_US, before=before
                 )
@@ -110,7 +110,7 @@ class LedgerKeys:
 
     async def _destroy(self, connection: AsyncConnection, last: KeyStatement) -> None:
         """Destroy the keys before `last`, once it has retired them."""
-        if last.retires <= self._now():
+        if last.retires <= self.now():
             await connection.execute(
                 update(keys).where(keys.c.node == self.node, keys.c.number < last.number).values(sealed=b"")
             )

@@ -62,9 +62,11 @@ class Proof:
 class Proofs:
     """Proves what one node has recorded. Raises StoreUnavailable when the database is not there."""
 
-    def __init__(self, engine: AsyncEngine, node_key: bytes, *, node: str) -> None:
+    def __init__(
+        self, engine: AsyncEngine, node_key: bytes, *, node: str, now: Callable[[], int] = now_us
+    ) -> None:
         self.node = node
-        self.keys = LedgerKeys(engine, node_key, node=node)
+        self.keys = LedgerKeys(engine, node_key, node=node, now=now)
         self.checkpoints = Checkpoints(engine, self.keys)
         self._engine = engine
 
@@ -93,15 +95,15 @@ class Proofs:
         signer = await self.keys.signer()
         with translated():
             async with reading(self._engine).connect() as connection:
-                export = _Export(connection, self.node, asked, with_salts=with_salts)
+                export = _Export(connection, self.node, asked, at=self.keys.now(), with_salts=with_salts)
                 async for line in export.lines(latest, await self.keys.introductions()):
                     yield line
-                at = max(now_us(), export.at)
+                at = max(self.keys.now(), export.at)
                 yield export.sheet.end(at, signer.key_at(at))
 
     async def _check_over(self, month: str) -> None:
         _, end = bounds(month)
-        if now_us() < end:
+        if self.keys.now() < end:
             raise ValueError(f"the month {month} is not over")
         latest = await self.checkpoints.latest()
         if latest is None or latest.at < end:
@@ -111,9 +113,11 @@ class Proofs:
 class _Export:
     """One export on its way."""
 
-    def __init__(self, connection: AsyncConnection, node: str, asked: Asked, *, with_salts: bool) -> None:
+    def __init__(
+        self, connection: AsyncConnection, node: str, asked: Asked, *, at: int, with_salts: bool
+    ) -> None:
         self.sheet = Sheet(node)
-        self.at = 0
+        self.at = at
         self._db = connection
         self._node = node
         self._asked = asked
@@ -122,7 +126,7 @@ class _Export:
 
     async def lines(self, latest: Checkpoint, introduced: Sequence[Any]) -> AsyncIterator[bytes]:
         """Yield all lines but the last."""
-        self.at = max(now_us(), latest.at)
+        self.at = max(self.at, latest.at)
         yield self.sheet.opening(self.at, self._asked.document())
         for key in introduced:
             yield self.sheet.key(key)

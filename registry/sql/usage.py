@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, case, cast, delete, func, select
+from sqlalchemy import BigInteger, ColumnElement, Table, case, cast, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from registry.errors import Flaw, Invalid
 from registry.ledger import decode
 from registry.sql.database import reading, translated, writing
-from registry.sql.ledger_tables import chains, records, usage
+from registry.sql.ledger_tables import archived_usage, chains, records, segments, usage
 from registry.usage import (
     HOUR_SECONDS,
     QUOTA_OUTCOMES,
@@ -117,6 +117,8 @@ class UsageReader:
     async def rebuild(self) -> Rebuilt:
         """Count all evidence again and put usage right where it differs; a live node may go on writing.
 
+        What months that were archived and dropped counted for is remembered, and added.
+
         Records and usage are compared in one state of the database, and only differences are added.
         """
         with translated():
@@ -210,6 +212,7 @@ def _merged(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[Totals]
 # --- rebuilding -----------------------------------------------------------------------------------------
 
 _Usage = dict[tuple[int, UsageKey], list[int]]
+_NOTHING = [0] * len(VALUE_NAMES)
 
 
 async def _from_records(connection: AsyncConnection) -> tuple[_Usage, int]:
@@ -217,20 +220,25 @@ async def _from_records(connection: AsyncConnection) -> tuple[_Usage, int]:
     total = 0
     for chain in (await connection.execute(select(chains.c.id).order_by(chains.c.id))).scalars().all():
         totals: dict[UsageKey, list[int]] = {}
-        bodies = select(records.c.body).where(records.c.chain == chain, records.c.kind == "final")
+        dropped = select(func.coalesce(func.max(segments.c.last), 0)).where(segments.c.chain == chain)
+        bodies = select(records.c.body).where(
+            records.c.chain == chain, records.c.kind == "final", records.c.batch > dropped.scalar_subquery()
+        )
         async with connection.stream(bodies.execution_options(yield_per=1000)) as found:
             async for (body,) in found:
                 add(totals, [counted(decode(body))])
                 total += 1
         told.update(((chain, key), values) for key, values in totals.items())
+    for place, values in (await _from_usage(connection, archived_usage)).items():
+        told[place] = [a + b for a, b in zip(told.get(place, _NOTHING), values, strict=True)]
     return told, total
 
 
-async def _from_usage(connection: AsyncConnection) -> _Usage:
+async def _from_usage(connection: AsyncConnection, table: Table = usage) -> _Usage:
     columns = [
-        usage.c.chain,
-        *(usage.c[name] for name in UsageKey._fields),
-        *(usage.c[n] for n in VALUE_NAMES),
+        table.c.chain,
+        *(table.c[name] for name in UsageKey._fields),
+        *(table.c[n] for n in VALUE_NAMES),
     ]
     rows = (await connection.execute(select(*columns))).all()
     after = 1 + len(UsageKey._fields)
@@ -238,9 +246,8 @@ async def _from_usage(connection: AsyncConnection) -> _Usage:
 
 
 def _differences(told: _Usage, kept: _Usage) -> _Usage:
-    nothing = [0] * len(VALUE_NAMES)
     found = {
-        place: [a - b for a, b in zip(told.get(place, nothing), kept.get(place, nothing), strict=True)]
+        place: [a - b for a, b in zip(told.get(place, _NOTHING), kept.get(place, _NOTHING), strict=True)]
         for place in told.keys() | kept.keys()
     }
     return {place: values for place, values in sorted(found.items()) if any(values)}

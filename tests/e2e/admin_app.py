@@ -34,6 +34,7 @@ from registry.register.steps import SetSecrets
 from registry.sql.database import Location, open_engine
 from registry.sql.keys import AssertionStore, KeyStore
 from registry.sql.ledger import EvidenceReader, UsageReader
+from registry.sql.proofs import Proofs
 from registry.sql.registry import SQLRegistry, open_registry
 from registry.sql.subjects import SubjectReader
 from registry.stores import Stored
@@ -126,6 +127,7 @@ async def admin_node(where: Location, folder: Path, **settings: Any) -> AsyncIte
             registry=registry,
             register=register,
             evidence=EvidenceReader(ledger),
+            proofs=Proofs(ledger, NODE_KEY, node=NODE),
             usage=UsageReader(ledger),
             subjects=SubjectReader(ledger),
             subject_keys=SubjectKeys(subject_keys_path(None, folder), make=True),
