@@ -20,6 +20,9 @@ _BUSY_SECONDS = 5.0
 _CHECKPOINT_PAGES = 4000
 
 _PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", f"wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+_SIZES = (64, 16, 4, 1)
+"""Rows of one statement: few sizes, so that the driver remembers the statements."""
+
 _USAGE = ("hour", "chain", *UsageKey._fields[1:], *VALUE_NAMES)
 
 
@@ -94,7 +97,8 @@ class SQLiteBackend:
             before = (chain, batch.epoch, batch.number - 1, batch.previous)
             if db.execute(_ADVANCE, (batch.number, head, batch.at, *before)).rowcount != 1:
                 raise SlotTaken(f"another process has written chain {self._node}/{self._slot}")
-            db.executemany(
+            _write_all(
+                db,
                 _RECORD,
                 [
                     (
@@ -113,7 +117,7 @@ class SQLiteBackend:
                     for i, r in enumerate(rows)
                 ],
             )
-            db.executemany(_SALT, [(*place, i, r.salt) for i, r in enumerate(rows) if r.salt])
+            _write_all(db, _SALT, [(*place, i, r.salt) for i, r in enumerate(rows) if r.salt])
             db.executemany(_OPEN, [(r.exchange, *place, i) for i, r in enumerate(rows) if r.kind == "open"])
             db.executemany(_CLOSE, [(exchange, chain) for exchange in sealed.closed])
             db.executemany(
@@ -202,6 +206,22 @@ class SQLiteBackend:
             at=at,
             opened={exchange for (exchange,) in opened},
         )
+
+
+def _write_all(db: sqlite3.Connection, insert: str, rows: Sequence[tuple[object, ...]]) -> None:
+    """Insert rows by few statements of many rows.
+
+    The driver lets other threads run during each statement, and must wait for its turn after it: with one
+    statement for each row, most of the time of a commit went into handing the interpreter back and forth.
+    """
+    values = insert[insert.index("(") :]
+    start = 0
+    for size in _SIZES:
+        while len(rows) - start >= size:
+            several = ",".join([values] * size)
+            taken = [value for row in rows[start : start + size] for value in row]
+            db.execute(insert.removesuffix(values) + several, taken)
+            start += size
 
 
 def abandoned(file: Path) -> list[tuple[str, int]]:
