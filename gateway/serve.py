@@ -38,7 +38,7 @@ def serve(settings: Settings) -> int:
         check_together(settings)
         sockets = listen(settings)
     except SettingsWrong as error:
-        raise settings_wrong(str(error)) from error
+        raise settings_wrong(error) from error
     configure(level=settings.log_level, form=settings.log_format)
     started = _telling(settings, sockets)
     if settings.workers == 1:

@@ -144,6 +144,14 @@ class ClientSettings(BaseModel):
     node_url: str = Field(
         "http://127.0.0.1:8080", description="Base address of the node that commands speak to."
     )
+    public_url: str | None = Field(
+        None,
+        description="Base address that `lgsp call` calls services at; by default what the node says, else the one above.",
+    )
+    client_file: Path | None = Field(
+        None,
+        description="File with both of the next two, as `lgsp client create --save` writes it; used when no id is set.",
+    )
     client_id: str | None = Field(None, description="Id of the client that commands sign in as.")
     client_secret: SecretStr | None = Field(None, description="Its secret.")
     client_secret_file: Path | None = Field(None, description="File with its secret, instead of the secret.")
@@ -151,7 +159,11 @@ class ClientSettings(BaseModel):
 
 
 class SettingsWrong(Exception):
-    """The settings are not usable; the text says which and why."""
+    """The settings are not usable; the text says which and why, in English and (`vi`) in Vietnamese."""
+
+    def __init__(self, en: str, vi: str | None = None) -> None:
+        super().__init__(en)
+        self.vi = vi or en
 
 
 def read_settings(
@@ -175,7 +187,7 @@ def read_settings(
     try:
         return Settings.model_validate(from_file | values | {n: v for n, v in given.items() if v is not None})
     except ValueError as error:
-        raise SettingsWrong(_explain(error)) from None
+        raise _wrong(error) from None
 
 
 def read_client_settings(environ: Mapping[str, str] | None = None, **given: Any) -> ClientSettings:
@@ -183,26 +195,60 @@ def read_client_settings(environ: Mapping[str, str] | None = None, **given: Any)
     environ = os.environ if environ is None else environ
     names = {f"{PREFIX}{name.upper()}": name for name in ClientSettings.model_fields}
     values = {names[n]: v for n, v in environ.items() if n in names}
+    if given.get("client_file") is not None:
+        # What was said on the command line is not mixed with another client of the environment.
+        values = {
+            n: v for n, v in values.items() if n not in {"client_id", "client_secret", "client_secret_file"}
+        }
     try:
         return ClientSettings.model_validate(values | {n: v for n, v in given.items() if v is not None})
     except ValueError as error:
-        raise SettingsWrong(_explain(error)) from None
+        raise _wrong(error) from None
 
 
-def _explain(error: ValueError) -> str:
-    lines = []
+_TYPES: Mapping[str, str] = {
+    "int_parsing": "phải là số nguyên",
+    "int_type": "phải là số nguyên",
+    "int_from_float": "phải là số nguyên",
+    "float_parsing": "phải là số",
+    "float_type": "phải là số",
+    "finite_number": "phải là số hữu hạn",
+    "bool_parsing": "phải là true hoặc false",
+    "bool_type": "phải là true hoặc false",
+    "string_type": "phải là văn bản",
+    "path_type": "phải là đường dẫn",
+    "tuple_type": "phải là danh sách",
+    "literal_error": "phải là một trong: {expected}",
+    "greater_than": "phải lớn hơn {gt}",
+    "greater_than_equal": "không được nhỏ hơn {ge}",
+    "less_than": "phải nhỏ hơn {lt}",
+    "less_than_equal": "không được lớn hơn {le}",
+    "string_pattern_mismatch": "không đúng dạng {pattern}",
+}
+"""pydantic's words for what is wrong with a setting -> the same in Vietnamese."""
+
+
+def _wrong(error: ValueError) -> SettingsWrong:
+    vi, en = [], []
     for item in getattr(error, "errors", list)():
-        name = ".".join(str(part) for part in item["loc"])
-        what = "no setting has this name" if item["type"] == "extra_forbidden" else item["msg"]
-        lines.append(f"{PREFIX}{name.upper()}: {what}")
-    return "\n".join(lines) or "the settings are not usable"
+        name = PREFIX + ".".join(str(part) for part in item["loc"]).upper()
+        if item["type"] == "extra_forbidden":
+            vi.append(f"{name}: không có tham số này")
+            en.append(f"{name}: no setting has this name")
+        else:
+            words = _TYPES.get(item["type"], "giá trị không hợp lệ")
+            vi.append(f"{name}: {words.format_map(item.get('ctx', {})).replace(' or ', ' hoặc ')}")
+            en.append(f"{name}: {item['msg']}")
+    if not en:
+        return SettingsWrong("the settings are not usable", "cấu hình không dùng được")
+    return SettingsWrong("\n".join(en), "\n".join(vi))
 
 
 def address_of(listen: str) -> tuple[str, int]:
     """Split `host:port` (IPv6 in brackets)."""
     host, _, port = listen.rpartition(":")
     if not host or not port.isdigit():
-        raise SettingsWrong(f"{listen!r} is not host:port")
+        raise SettingsWrong(f"{listen!r} is not host:port", f"«{listen}» không có dạng máy:cổng")
     return host.strip("[]"), int(port)
 
 

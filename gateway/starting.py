@@ -51,12 +51,7 @@ def explain(error: Exception) -> CannotStart:
     """Return what to tell of one of the EXPECTED errors."""
     match error:
         case SchemaUnknown():
-            return CannotStart(
-                f"Cơ sở dữ liệu chưa đúng phiên bản của chương trình này ({error}). "
-                "Người quản trị nút hãy chạy `lgsp database upgrade` rồi khởi động lại.",
-                f"The databases do not have this program's schema ({error}). "
-                "The node's administrator runs `lgsp database upgrade` and starts again.",
-            )
+            return CannotStart(*schema_told(error))
         case SlotTaken():
             return CannotStart(
                 f"Một tiến trình khác đang ghi sổ bằng chứng của nút này ({error}). "
@@ -96,12 +91,27 @@ def explain(error: Exception) -> CannotStart:
                 f"Tệp LGSP_SECRETS_FILE không dùng được: {error}", f"LGSP_SECRETS_FILE is not usable: {error}"
             )
         case _:
-            return settings_wrong(str(error))
+            return settings_wrong(error if isinstance(error, SettingsWrong) else SettingsWrong(str(error)))
 
 
-def settings_wrong(why: str) -> CannotStart:
+def schema_told(error: SchemaUnknown) -> tuple[str, str]:
+    """Return what to tell of databases that this program cannot use as they are."""
+    if error.missing:
+        return (
+            "Chưa có cơ sở dữ liệu: hãy chạy `lgsp database upgrade`.",
+            "There is no database yet: run `lgsp database upgrade`.",
+        )
+    return (
+        f"Cơ sở dữ liệu chưa đúng phiên bản của chương trình này ({error}). "
+        "Người quản trị nút hãy chạy `lgsp database upgrade` rồi khởi động lại.",
+        f"The databases do not have this program's schema ({error}). "
+        "The node's administrator runs `lgsp database upgrade` and starts again.",
+    )
+
+
+def settings_wrong(error: SettingsWrong) -> CannotStart:
     """Return what to tell of settings that are not usable."""
-    return CannotStart(f"Cấu hình chưa đúng: {why}", f"The settings are not usable: {why}")
+    return CannotStart(f"Cấu hình chưa đúng: {error.vi}", f"The settings are not usable: {error}")
 
 
 def check_together(settings: Settings) -> None:
@@ -124,7 +134,7 @@ def _check_values(settings: Settings) -> None:
         try:
             read(settings)
         except (ValueError, OSError) as error:
-            raise settings_wrong(f"LGSP_{name}: {error}") from error
+            raise settings_wrong(SettingsWrong(f"LGSP_{name}: {error}")) from error
 
 
 def _read_database(settings: Settings) -> None:

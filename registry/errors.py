@@ -84,7 +84,11 @@ class KeysUnreadable(RegistryError):
 
 
 class SchemaUnknown(RegistryError):
-    """The database's schema is not the one this program knows."""
+    """The database's schema is not the one this program knows; `missing` says that there is none yet."""
+
+    def __init__(self, text: str, *, missing: bool = False) -> None:
+        super().__init__(text)
+        self.missing = missing
 
 
 class ChainBroken(RegistryError):

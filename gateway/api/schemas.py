@@ -348,6 +348,7 @@ SCHEMAS: Mapping[str, Schema] = {
             "title_vi": TEXT,
             "title_en": MAYBE_TEXT,
             "default_version": MAYBE_TEXT,
+            "address": MAYBE_TEXT,
             "versions": items(
                 record(
                     {

@@ -51,7 +51,8 @@ async def catalogue(visit: Visit) -> Response:
         if version.document["status"] in CALLABLE
     ]
     known = {name: stored.document[name] for name in ("name", "title_vi", "title_en", "default_version")}
-    return answer({"id": stored.id} | known | {"versions": versions})
+    address = visit.parts.issuer if visit.parts.settings.admin_listen is not None else None
+    return answer({"id": stored.id} | known | {"address": address, "versions": versions})
 
 
 CALLABLE = frozenset({"published", "deprecated"})
@@ -65,7 +66,10 @@ ROUTES = (
         check=check_any_role,
         run=catalogue,
         summary="What callers may know of a service",
-        description="For every client with a token, those of the data plane too.",
+        description=(
+            "For every client with a token, those of the data plane too. `address` is where services are called, "
+            "when that is another address than this one."
+        ),
         answer=Answer(schema="CatalogueEntry"),
         problems=(404,),
     ),

@@ -11,6 +11,7 @@ import anyio
 import httpx2
 from cyclopts import Parameter
 
+from gateway.commands.credentials import read_credentials
 from gateway.commands.failures import Failed, Language
 from gateway.commands.say import Json, Out, ProblemTold
 from gateway.settings import ClientSettings, SettingsWrong, read_client_settings
@@ -25,6 +26,10 @@ class Access:
     """Where the node is, and who asks."""
 
     node: Annotated[str | None, Parameter(help="Base address of the node; else LGSP_NODE_URL.")] = None
+    client_file: Annotated[
+        Path | None,
+        Parameter(help="File with a client's id and secret, as --save writes it; else LGSP_CLIENT_FILE."),
+    ] = None
     client_id: Annotated[str | None, Parameter(help="Client to sign in as; else LGSP_CLIENT_ID.")] = None
     secret_file: Annotated[
         Path | None,
@@ -35,17 +40,19 @@ class Access:
     ] = False
     language: Annotated[Language | None, Parameter(help="Language of messages; else LGSP_LANGUAGE.")] = None
 
-    def settings(self) -> ClientSettings:
+    def settings(self, *, public_url: str | None = None) -> ClientSettings:
         """Return what options and environment say. Raises Failed."""
         try:
             return read_client_settings(
                 node_url=self.node,
+                public_url=public_url,
+                client_file=self.client_file,
                 client_id=self.client_id,
                 client_secret_file=self.secret_file,
                 language=self.language,
             )
         except SettingsWrong as error:
-            raise Failed(str(error), str(error)) from error
+            raise Failed(error.vi, str(error)) from error
 
 
 AsJson = Annotated[bool, Parameter(name="--json", help="Print JSON for programs.", negative="")]
@@ -91,7 +98,6 @@ class Node:
             raise ProblemTold(reply.status_code, problem_in(reply))
         return reply
 
-
     async def stream(self, path: str, **query: Any) -> AsyncIterator[bytes]:  # Any: values of a query
         """Yield an answer piece by piece, however large it is."""
         with reached(self._address):
@@ -126,9 +132,9 @@ def reached(address: str) -> Iterator[None]:
     except (httpx2.TransportError, httpx2.InvalidURL, UnicodeError) as error:
         raise Failed(
             f"Không kết nối được tới nút {address} ({type(error).__name__}). Hãy kiểm tra nút đang chạy "
-            "(lgsp serve) và địa chỉ trong --node hoặc LGSP_NODE_URL; trên máy của nút có thể dùng --local.",
+            "(lgsp serve) và địa chỉ trong --node hoặc LGSP_NODE_URL (--public-url, LGSP_PUBLIC_URL khi gọi dịch vụ); trên máy của nút có thể dùng --local.",
             f"The node at {address} cannot be reached ({type(error).__name__}). Check that it runs (lgsp serve) "
-            "and that --node or LGSP_NODE_URL is its address; on the node's own machine --local works without it.",
+            "and that --node or LGSP_NODE_URL (to call services: --public-url or LGSP_PUBLIC_URL) is its address; on the node's own machine --local works without it.",
         ) from error
 
 
@@ -214,6 +220,8 @@ async def fetch_token(http: httpx2.AsyncClient, settings: ClientSettings) -> str
 
 
 def _credentials(settings: ClientSettings) -> tuple[str, str]:
+    if settings.client_id is None and settings.client_file is not None:
+        return read_credentials(settings.client_file)
     secret = settings.client_secret.get_secret_value() if settings.client_secret else None
     if settings.client_secret_file is not None:
         try:
@@ -225,10 +233,10 @@ def _credentials(settings: ClientSettings) -> tuple[str, str]:
             ) from error
     if not settings.client_id or not secret:
         raise Failed(
-            "Thiếu thông tin đăng nhập: hãy đặt LGSP_CLIENT_ID và LGSP_CLIENT_SECRET (hoặc --client-id và "
-            "--secret-file); trên máy của nút có thể dùng --local.",
-            "No credentials: set LGSP_CLIENT_ID and LGSP_CLIENT_SECRET (or --client-id and --secret-file); "
-            "on the node's own machine --local works without them.",
+            "Thiếu thông tin đăng nhập: hãy đặt LGSP_CLIENT_FILE (tệp do `lgsp client create --save` ghi), hoặc "
+            "LGSP_CLIENT_ID và LGSP_CLIENT_SECRET; trên máy của nút có thể dùng --local.",
+            "No credentials: set LGSP_CLIENT_FILE (a file that `lgsp client create --save` writes), or "
+            "LGSP_CLIENT_ID and LGSP_CLIENT_SECRET; on the node's own machine --local works without them.",
         )
     return settings.client_id, secret
 

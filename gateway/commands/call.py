@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 from urllib.parse import quote
 
 import anyio
@@ -13,9 +13,18 @@ from cyclopts import Parameter
 from gateway.commands.access import Access, AsJson, fetch_token, http_client, problem_in, segment, send
 from gateway.commands.failures import Failed, WrongUsage
 from gateway.commands.say import Json, Out, explain
+from gateway.settings import ClientSettings
 
 NOT_GIVEN = Access()
 Pairs = tuple[str, ...]
+
+
+class Target(NamedTuple):
+    """What to call: the base address, the method (None leaves it to the caller), and the path."""
+
+    address: str
+    method: str | None
+    path: str
 
 
 def call(  # noqa: PLR0913  (one option each)
@@ -38,6 +47,12 @@ def call(  # noqa: PLR0913  (one option each)
     purpose: Annotated[str | None, Parameter(help="Why the call is made (Lgsp-Purpose).")] = None,
     procedure: Annotated[str | None, Parameter(help="The procedure's code (Lgsp-Procedure).")] = None,
     officer: Annotated[str | None, Parameter(help="On whose account (Lgsp-Officer).")] = None,
+    public_url: Annotated[
+        str | None,
+        Parameter(
+            help="Base address that services are called at, where it is not --node; else LGSP_PUBLIC_URL, else what the node says."
+        ),
+    ] = None,
     access: Access = NOT_GIVEN,
     as_json: AsJson = False,
 ) -> int:
@@ -52,18 +67,18 @@ def call(  # noqa: PLR0913  (one option each)
     body = _body(data)
     if body is not None:
         headers["Content-Type"] = media_type
-    settings = access.settings()
+    settings = access.settings(public_url=public_url)
     out = Out(settings.language, as_json=as_json)
 
     async def main() -> int:
         async with http_client(settings.node_url) as http:
             headers["Authorization"] = f"Bearer {await fetch_token(http, settings)}"
-            target = await _target(http, settings.node_url, headers, (service, version, operation), path)
+            target = await _target(http, settings, headers, (service, version, operation), path)
             reply = await send(
                 http,
-                method or target[0] or ("GET" if body is None else "POST"),
-                target[1],
-                settings.node_url,
+                method or target.method or ("GET" if body is None else "POST"),
+                target.address + target.path,
+                target.address,
                 params=_pairs(query),
                 headers=headers,
                 content=body,
@@ -79,31 +94,34 @@ def call(  # noqa: PLR0913  (one option each)
 
 async def _target(
     http: httpx2.AsyncClient,
-    address: str,
+    settings: ClientSettings,
     headers: dict[str, str],
     named: tuple[str, str | None, str],
     given: Sequence[str],
-) -> tuple[str | None, str]:
-    """Return the method and the path to call; None leaves the method to the caller."""
+) -> Target:
+    """Find out what to call, by the node's catalogue; a path can be called without it."""
     service, version, operation = named
-    base = f"/{quote(service)}" + (f"/{quote(version)}" if version else "")
-    if operation.startswith("/"):
-        return None, base + quote(operation, safe="/%:@!$&'()*+,;=~")
     reply = await send(
         http,
         "GET",
         f"/admin/v1/catalogue/{segment(service)}",
-        address,
+        settings.node_url,
         headers={"Authorization": headers["Authorization"]},
     )
+    entry = {} if reply.is_error else reply.json()
+    address = (settings.public_url or entry.get("address") or settings.node_url).rstrip("/")
+    if operation.startswith("/"):
+        base = f"/{quote(service)}" + (f"/{quote(version)}" if version else "")
+        return Target(address, None, base + quote(operation, safe="/%:@!$&'()*+,;=~"))
     if reply.is_error:
         raise Failed(
             f"Không tra được thao tác {operation}: {explain(problem_in(reply), 'vi')}\nCó thể nêu đường dẫn, ví dụ /chitiet/1.",
             f"The operation {operation} cannot be looked up: {explain(problem_in(reply), 'en')}\nA path works without that, for example /chitiet/1.",
         )
-    found = _operation(reply.json(), version, operation)
+    found = _operation(entry, version, operation)
     chosen = None if found["method"] == "ANY" else found["method"]
-    return chosen, f"/{quote(service)}/{found['version']}{_filled(found['path'], _pairs(given))}"
+    path = f"/{quote(service)}/{found['version']}{_filled(found['path'], _pairs(given))}"
+    return Target(address, chosen, path)
 
 
 def _operation(entry: Json, version: str | None, operation: str) -> Json:
@@ -116,9 +134,24 @@ def _operation(entry: Json, version: str | None, operation: str) -> Json:
             if known["name"] == operation:
                 return {**known, "version": each["version"]}
     names = sorted({known["name"] for each in versions for known in each["operations"]})
+    if not versions:
+        raise _nothing_published(entry, wanted)
     raise Failed(
         f"Dịch vụ {entry['name']} không có thao tác «{operation}». Các thao tác: {', '.join(names) or '-'}.",
         f"The service {entry['name']} has no operation {operation!r}. It has: {', '.join(names) or '-'}.",
+    )
+
+
+def _nothing_published(entry: Json, wanted: str | None) -> Failed:
+    published = ", ".join(sorted(each["version"] for each in entry["versions"]))
+    if not published:
+        return Failed(
+            f"Dịch vụ {entry['name']} chưa có phiên bản nào được công bố; bên cung cấp cần công bố (status: published).",
+            f"No version of the service {entry['name']} is published; its provider has to (status: published).",
+        )
+    return Failed(
+        f"Dịch vụ {entry['name']} không có phiên bản {wanted} được công bố. Đã công bố: {published}.",
+        f"The service {entry['name']} has no published version {wanted}. Published: {published}.",
     )
 
 

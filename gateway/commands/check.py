@@ -53,7 +53,7 @@ def _lines() -> Iterator[Line]:
     try:
         settings = read_settings()
     except SettingsWrong as error:
-        yield Line(name="settings", ok=False, vi=str(error), en=str(error))
+        yield Line(name="settings", ok=False, vi=error.vi, en=str(error))
         return
     yield Line(name="settings", ok=True, vi=f"nút {settings.node}", en=f"node {settings.node}")
     for look in LOOKS:
@@ -80,13 +80,17 @@ def _packages() -> Line:
 
 
 def _database(settings: Settings) -> Line:
-    from registry.errors import RegistryError  # noqa: PLC0415  (SQLAlchemy is slow to import)
+    from gateway.starting import schema_told  # noqa: PLC0415  (it needs the connectors)
+    from registry.errors import RegistryError, SchemaUnknown  # noqa: PLC0415  (SQLAlchemy is slow to import)
     from registry.sql.database import check_schema, location  # noqa: PLC0415
 
     database = settings.database.get_secret_value() if settings.database else None
     kind = "SQLite" if database is None else "PostgreSQL"
     try:
         anyio.run(check_schema, location(database, settings.data_dir))
+    except SchemaUnknown as error:
+        vi, en = schema_told(error)
+        return Line(name="database", ok=False, vi=f"{kind}: {vi}", en=f"{kind}: {en}")
     except (RegistryError, ValueError, OSError) as error:
         return Line(name="database", ok=False, vi=f"{kind}: {error}", en=f"{kind}: {error}")
     return Line(name="database", ok=True, vi=f"{kind}, đúng phiên bản", en=f"{kind}, this program's schema")

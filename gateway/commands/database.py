@@ -31,7 +31,8 @@ def _out() -> Out:
 
 
 def _run(settings: Settings, what: str) -> None:
-    from registry.errors import RegistryError  # noqa: PLC0415  (SQLAlchemy is slow to import)
+    from gateway.starting import schema_told  # noqa: PLC0415  (it needs the connectors)
+    from registry.errors import RegistryError, SchemaUnknown  # noqa: PLC0415  (SQLAlchemy is slow to import)
     from registry.sql.database import check_schema, location, upgrade  # noqa: PLC0415
 
     database = settings.database.get_secret_value() if settings.database else None
@@ -39,6 +40,8 @@ def _run(settings: Settings, what: str) -> None:
         if database is None:
             settings.data_dir.mkdir(parents=True, exist_ok=True)
         anyio.run(upgrade if what == "upgrade" else check_schema, location(database, settings.data_dir))
+    except SchemaUnknown as error:
+        raise Failed(*schema_told(error)) from error
     except (RegistryError, ValueError, OSError) as error:
         raise Failed(
             f"Cơ sở dữ liệu chưa dùng được: {error}", f"The database is not usable: {error}"

@@ -22,10 +22,11 @@ from gateway.logs import configure
 from gateway.node_key import NodeKeyWrong, read_node_key
 from gateway.proxies import Proxies
 from gateway.settings import Settings
+from gateway.starting import schema_told
 from gateway.subject_keys import SubjectKeys, subject_keys_path
 from gateway.views import Snapshot
 from registry.entities import Endpoint, Role
-from registry.errors import RegistryError
+from registry.errors import RegistryError, SchemaUnknown
 from registry.register import Register
 from registry.sql.database import check_schema, location, open_engine
 from registry.sql.keys import KeyStore
@@ -73,6 +74,8 @@ async def open_local() -> AsyncIterator[httpx2.AsyncClient]:
             transport = httpx2.ASGITransport(create_admin(parts, local=LOCAL))
             async with httpx2.AsyncClient(transport=transport, base_url=ADDRESS) as http:
                 yield http
+    except SchemaUnknown as error:
+        raise Failed(*schema_told(error)) from error
     except (RegistryError, NodeKeyWrong, ValueError) as error:
         raise Failed(
             f"Không mở được dữ liệu của nút: {error}", f"The node's data cannot be opened: {error}"

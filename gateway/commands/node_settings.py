@@ -9,4 +9,4 @@ def node_settings(**given: str | int | None) -> Settings:
     try:
         return read_settings(None, **given)
     except SettingsWrong as error:
-        raise Failed(f"Cấu hình chưa đúng:\n{error}", f"The settings are not usable:\n{error}") from error
+        raise Failed(f"Cấu hình chưa đúng:\n{error.vi}", f"The settings are not usable:\n{error}") from error

@@ -142,7 +142,7 @@ async def check_schema(location: Location) -> None:
         wanted = _wanted(part)
         if found != wanted:
             if found is None:
-                raise SchemaUnknown(_NO_DATABASE)
+                raise SchemaUnknown(_NO_DATABASE, missing=True)
             raise SchemaUnknown(
                 f"the {part} database is at schema {found}, this program knows {wanted or 'none'}: "
                 "run `lgsp database upgrade` of the newer of the two"
@@ -179,7 +179,7 @@ def _check_there(url: str) -> None:
     """Looking would make an empty file."""
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").exists():
-        raise SchemaUnknown(_NO_DATABASE)
+        raise SchemaUnknown(_NO_DATABASE, missing=True)
 
 
 def _found(connection: Connection) -> str | None:

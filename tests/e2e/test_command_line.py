@@ -3,10 +3,12 @@
 import json
 import os
 import socket
+import stat
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,13 +96,19 @@ def running(machine: Machine) -> Iterator[Machine]:
     (machine.folder / "province.yaml").write_text(PROVINCE, "utf-8")
     admin = machine.result("client", "create", "root", "--role", "node-admin", "--local")
     machine.result("apply", str(machine.folder / "province.yaml"), "--local")
+    with _serving(machine):
+        yield Machine(machine.folder, machine.port, machine.environ | _credentials(admin))
+
+
+@contextmanager
+def _serving(machine: Machine) -> Iterator[None]:
     with (machine.folder / "node.log").open("wb") as log:
         node = subprocess.Popen(
             [sys.executable, "-m", "gateway", "serve"], env=machine.environ, stdout=log, stderr=log
         )
     try:
         _wait_until_ready(machine, node)
-        yield Machine(machine.folder, machine.port, machine.environ | _credentials(admin))
+        yield
     finally:
         node.terminate()
         node.wait(30)
@@ -145,7 +153,7 @@ def test_help_imports_neither_the_web_framework_nor_the_database(machine: Machin
     ("arguments", "said"),
     [
         (["nonsense"], "nonsense"),
-        (["client", "create"], "requires an argu"),
+        (["client", "create"], "exactly one"),
         (["client", "create", "x", "--role", "auditor", "--system", "y"], "exactly one"),
         (["apply"], "at least one"),
         (["serve", "--workers", "many"], "many"),
@@ -203,6 +211,45 @@ def test_check_looks_at_everything(machine: Machine) -> None:
     assert bad.returncode == 1
     assert "not ok  database" in bad.stdout
     assert "not ok  ports" in bad.stdout
+
+
+def test_settings_are_told_in_the_users_language(machine: Machine) -> None:
+    wrong = {"LGSP_WORKERS": "0", "LGSP_TOKEN_SECONDS": "many", "LGSP_ROLE": "both"}
+
+    english = machine.run("check", **wrong).stdout
+    vietnamese = machine.run("serve", LGSP_LANGUAGE="vi", **wrong).stderr
+
+    assert "greater than or equal to 1" in english
+    assert "LGSP_WORKERS: không được nhỏ hơn 1" in vietnamese
+    assert "LGSP_TOKEN_SECONDS: phải là số nguyên" in vietnamese
+    assert "LGSP_ROLE: phải là một trong: 'local' hoặc 'hub'" in vietnamese
+    assert "Input should" not in vietnamese
+
+
+def test_before_there_is_a_database_everything_says_so(machine: Machine, postgres_database: str) -> None:
+    empty = {"LGSP_DATABASE": postgres_database}
+
+    checked = machine.run("check", **empty).stdout
+    started = machine.run("serve", LGSP_LANGUAGE="vi", **empty)
+    looked = machine.run("database", "check", **empty)
+    local = machine.run("client", "list", "--local", LGSP_LANGUAGE="vi", **empty)
+
+    assert "PostgreSQL: There is no database yet: run `lgsp database upgrade`" in checked
+    assert (started.returncode, started.stderr) == (
+        1, "Chưa có cơ sở dữ liệu: hãy chạy `lgsp database upgrade`.\n",
+    )  # fmt: skip
+    assert (looked.returncode, looked.stderr) == (
+        1, "There is no database yet: run `lgsp database upgrade`.\n",
+    )  # fmt: skip
+    assert (local.returncode, local.stderr) == (1, started.stderr)
+
+
+def test_the_first_administrator_needs_no_name(machine: Machine) -> None:
+    first = machine.result("client", "create", "--role", "node-admin", "--local")
+    second = machine.result("client", "create", "--role", "node-admin", "--local")
+
+    assert (first["label"], second["label"]) == ("node-admin", "node-admin-2")
+    assert first["client_id"] != second["client_id"]
 
 
 # --- with a node ----------------------------------------------------------------------------------------
@@ -310,6 +357,87 @@ def test_a_secret_may_stand_in_a_file(running: Machine) -> None:
     done = Machine(running.folder, running.port, environ).run("client", "list", "--secret-file", str(file))
 
     assert (done.returncode, "root" in done.stdout) == (0, True)
+
+
+def test_credentials_are_saved_for_their_owner_and_read_by_everything(running: Machine) -> None:
+    file = running.folder / "watcher.env"
+    environ = {name: value for name, value in running.environ.items() if not name.startswith("LGSP_CLIENT_")}
+    watcher = Machine(running.folder, running.port, environ)
+
+    made = running.run("client", "create", "--role", "observer", "--save", str(file))
+    time.sleep(1)
+    by_variable = watcher.run("connectivity", LGSP_CLIENT_FILE=str(file))
+    by_option = running.run("client", "list", "--client-file", str(file))
+    again = running.run("client", "create", "--role", "observer", "--save", str(file))
+    before = file.read_text("utf-8")
+    rotated = running.run("client", "rotate", "observer", "--overlap-seconds", "0", "--save", str(file))
+    time.sleep(1)
+    after = watcher.run("connectivity", LGSP_CLIENT_FILE=str(file))
+    shell = subprocess.run(
+        ["/bin/sh", "-c", f'. {file}; printf %s "$LGSP_CLIENT_ID/$LGSP_CLIENT_SECRET"'],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    saved = dict(line.split("=", 1) for line in file.read_text("utf-8").splitlines()[1:])
+    assert made.returncode == 0, made.stderr
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert saved["LGSP_CLIENT_SECRET"] not in made.stdout + rotated.stdout
+    assert (by_variable.returncode, after.returncode) == (0, 0), by_variable.stderr + after.stderr
+    assert (by_option.returncode, "role" in by_option.stderr) == (1, True)
+    assert (again.returncode, str(file) in again.stderr) == (1, True)
+    assert before.splitlines()[1] == file.read_text("utf-8").splitlines()[1]
+    assert before != file.read_text("utf-8")
+    assert shell.stdout == "/".join(saved.values())
+    assert [path.name for path in running.folder.glob(".watcher*")] == []
+
+
+def test_a_service_without_a_published_version_is_not_called(running: Machine) -> None:
+    draft = running.folder / "draft.yaml"
+    draft.write_text(
+        'services: [{name: BanNhap, title_vi: Bản nháp (ví dụ), provider: "H99:csdl"}]\n'
+        "versions: [{service: BanNhap, version: 1.1, operations: [{name: xem, path: /xem}],\n"
+        "  endpoints: {production: {connector: echo}}}]\n",
+        "utf-8",
+    )
+    assert running.run("apply", str(draft)).returncode == 0
+
+    nothing = running.run("call", "BanNhap", "xem")
+    other = running.run("call", "DoanhNghiep", "chiTiet", "--version", "9")
+
+    assert (nothing.returncode, "No version of the service BanNhap is published" in nothing.stderr) == (
+        1,
+        True,
+    )
+    assert "no published version 9. Published: 1.10" in other.stderr
+
+
+def test_with_an_address_for_administration_calls_go_to_the_public_one(machine: Machine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        admin = listener.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    folder = machine.folder / "two-addresses"
+    environ = machine.environ | {
+        "LGSP_DATA_DIR": str(folder),
+        "LGSP_LISTEN": f"127.0.0.1:{port}",
+        "LGSP_ADMIN_LISTEN": f"127.0.0.1:{admin}",
+        "LGSP_NODE_URL": f"http://127.0.0.1:{admin}",
+    }
+    two = Machine(folder, port, environ)
+    assert two.run("database", "upgrade").returncode == 0
+    province = machine.folder / "two.yaml"
+    province.write_text(PROVINCE, "utf-8")
+    two.result("apply", str(province), "--local")
+    app = _credentials(two.result("client", "create", "--system", "H99:mot-cua", "--local"))
+    with _serving(two):
+        named = two.run("call", "DoanhNghiep", "chiTiet", "--set", "maso=01", **app)
+        by_path = two.run("call", "DoanhNghiep", "/chiTiet/02", **app)
+        told = two.run("call", "DoanhNghiep", "/chiTiet/03", "--public-url", two.address + "/", **app)
+        away = two.run("call", "DoanhNghiep", "/chiTiet/04", LGSP_PUBLIC_URL="http://127.0.0.1:1", **app)
+
+    assert (named.returncode, by_path.returncode, told.returncode) == (0, 0, 0), named.stderr + by_path.stderr
+    assert json.loads(by_path.stdout)["path"] == "/chiTiet/02"
+    assert (away.returncode, "LGSP_PUBLIC_URL" in away.stderr) == (1, True)
 
 
 def test_keys_are_rotated_while_the_node_runs(running: Machine) -> None:
