@@ -14,7 +14,7 @@ from lxml import etree
 
 MAX_DEPTH: Final = 200
 LARGE_BYTES: Final = 100_000
-"""From here on documents are read and written in a thread, and by what lets other threads run meanwhile."""
+"""From here on documents are read in a thread, and by what lets other threads run meanwhile."""
 _EXACT_DIGITS = 18
 _BOM = codecs.BOM_UTF8
 
@@ -46,14 +46,11 @@ class Number:
 def read_json(body: bytes) -> Any:  # Any: foreign JSON
     """Return the document, its numbers exact. Raises Unreadable."""
     body = body.removeprefix(_BOM)
-    if len(body) < LARGE_BYTES:
-        try:
-            document = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            raise Unreadable("json") from None
-        if _is_plain(document, body):
-            return document
-    return _read_carefully(body)
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise Unreadable("json") from None
+    return document if _is_plain(document, body) else _read_carefully(body)
 
 
 def write_json(document: object) -> bytes:
@@ -105,17 +102,19 @@ def _names_in(document: object) -> int | None:
 
 
 def _read_carefully(body: bytes) -> Any:  # Any: foreign JSON
-    decoder = json.JSONDecoder(
-        object_pairs_hook=_object, parse_int=_whole, parse_float=_fraction, parse_constant=_constant
-    )
     try:
-        document = decoder.decode(body.decode())
+        document = exact_decoder().decode(body.decode())
     except RecursionError:
         raise Unreadable("depth") from None
-    except ValueError:
-        raise Unreadable("json") from None
     _names_in(document)
     return document
+
+
+def exact_decoder() -> json.JSONDecoder:
+    """Return a decoder that keeps numbers exact. It raises Unreadable besides ValueError."""
+    return json.JSONDecoder(
+        object_pairs_hook=_object, parse_int=_whole, parse_float=_fraction, parse_constant=_constant
+    )
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:  # Any: foreign JSON

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from gateway.transforms.minimise.documents import read_json, write_json
+from gateway.transforms.minimise.documents import LARGE_BYTES, read_json, write_json
+from gateway.transforms.minimise.large_json import limit_large_json
 from gateway.transforms.minimise.trees import Node
 from gateway.transforms.minimise.values import GONE
 
@@ -12,6 +13,8 @@ def limit_json(body: bytes, top: Node) -> bytes:
 
     An object stays an object and a list a list, be it an empty one; of a single value null is left.
     """
+    if len(body) >= LARGE_BYTES:
+        return limit_large_json(body, top)
     document = read_json(body)
     if type(document) is dict and not top.whole:
         return write_json(_object(document, top.below))

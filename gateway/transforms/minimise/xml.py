@@ -40,7 +40,9 @@ def _limit(element: etree._Element, node: Node) -> bool:
     if len(element) == 0:
         return _limit_text(element, node)
     element.text = None
-    for child in list(element):
+    following: etree._Element | None = element[0]
+    while following is not None:  # from one to the next: a list of a million children would stop the world
+        child, following = following, following.getnext()
         below = _node_of(child.tag, node.below)
         if below is None or not _limit(child, below):
             element.remove(child)

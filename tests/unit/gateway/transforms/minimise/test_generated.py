@@ -1,8 +1,9 @@
 """Over consumer × service × purpose × field: what is named is released, and nothing else ever is."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 from xml.sax.saxutils import escape, quoteattr
 
 import orjson
@@ -11,7 +12,10 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from gateway import compile as compiled
+from gateway.transforms.minimise.json import limit_json
+from gateway.transforms.minimise.large_json import limit_large_json
 from gateway.transforms.minimise.scopes import Scope, Scopes
+from gateway.transforms.minimise.trees import json_tree
 from registry.documents import content_hash, parse, render
 from registry.entities import FieldRule, Kind
 from registry.field_paths import FieldPath, read_path, write_path
@@ -113,6 +117,18 @@ def test_json_releases_what_is_named_and_nothing_else(document: Any, rules: list
     for names in ways(released):
         assert leads_to(names, paths) or is_named(names, paths)
     assert limited(of, released) == released
+
+
+@given(DOCUMENTS, rules_of(NAMES), st.sampled_from(["keep", "mask"]))
+def test_large_documents_are_limited_as_small_ones(
+    document: Any, rules: list[FieldRule], action: Literal["keep", "mask"]
+) -> None:
+    named = [(read_path(rule.path), rule) for rule in rules]
+    changed = [(path, rule if path.whole else replace(rule, action=action)) for path, rule in named]
+    tree = json_tree(changed, ())
+    for spelling in (0, orjson.OPT_INDENT_2):
+        body = orjson.dumps(document, option=spelling)
+        assert orjson.loads(limit_large_json(body, tree)) == orjson.loads(limit_json(body, tree))
 
 
 def grown(document: Any, news: Any, draw: st.DataObject) -> Any:

@@ -8,7 +8,10 @@ import orjson
 import pytest
 
 from gateway.transforms.minimise.documents import LARGE_BYTES, Unreadable
+from gateway.transforms.minimise.json import limit_json
+from gateway.transforms.minimise.large_json import limit_large_json
 from gateway.transforms.minimise.scopes import Scope, Scopes
+from gateway.transforms.minimise.trees import Node
 from registry.entities import FieldRule
 
 SECRET = "dieu-khong-duoc-lo"
@@ -28,6 +31,20 @@ def refused(body: bytes | str, media_type: str = "application/json", path: str =
         limited(body, path, media_type=media_type)
     assert SECRET not in str(caught.value)
     return caught.value.code
+
+
+BROKEN = [
+    "", "{", "[", "}", "[1,]", "[,1]", "[1 2]", '{"a" 1}', '{"a":}', '{"a":1,}', '{,"a":1}', '{"a":1 "b":2}', "{1:2}",
+    "01", "1.", "-", "+1", ".5", "nul", "truefalse", "'a'", '"a', '"\\x"', '"\t"', "[1] x", "NaN", "[-Infinity]", '"\\ud800"',
+    '{"\\ud800":1}', "[1]]", "\x0b[1]", "[1\xa0]", "[" * 300 + "]" * 300, "[" * 3000, '{"a":' * 3000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_large_documents_are_read_as_strictly_as_small_ones(text: str) -> None:
+    for limit in (limit_json, limit_large_json):
+        with pytest.raises(Unreadable):
+            limit(text.encode(), Node(whole=True, keeps=True))
 
 
 JSON = [
