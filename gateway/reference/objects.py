@@ -99,7 +99,8 @@ def _type(field: Shape) -> str:
         case "array":
             return f"list of {_value(field['items'])}"
         case "object":
-            of = field.get("additionalProperties")
+            named = field.get("patternProperties") or {"": field.get("additionalProperties")}
+            of = next(iter(named.values()))
             return f"names with {_value(of)}" if isinstance(of, dict) and of else "names with values"
         case "string":
             return {"date": "day", "date-time": "time"}.get(field.get("format", ""), "text")
