@@ -4,7 +4,8 @@ The bytes made here are promises: another program verifies them years later. The
 described in docs/explanation/evidence-and-ledger.md; a change of form is a new `v`, never an edit.
 """
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
 from typing import Any
@@ -14,7 +15,8 @@ import orjson
 from registry.errors import ChainBroken
 from registry.evidence import Delivered, Outcome, Record
 
-RECORD_FORM = 1
+RECORD_FORM = 2
+BATCH_FORM = 1
 SIGNED_BATCH_FORM = 2
 HASH_BYTES = 32
 FIRST_HEAD = bytes(HASH_BYTES)
@@ -28,13 +30,18 @@ _TYPES: dict[str, type] = {
     f.name: str if f.name in _BYTES else type(f.default) if isinstance(f.default, (bool, int)) else str
     for f in fields(Record)
 } | {"at": int}
+_FORMS: Mapping[int, Mapping[str, type]] = {
+    1: {name: of for name, of in _TYPES.items() if name != "scope"},
+    2: _TYPES,
+}
+_COMMITMENT = re.compile(r"(?:[0-9a-f]{64})?")
 
 
 # --- records --------------------------------------------------------------------------------------------
 
 
 def encode(record: Record) -> bytes:
-    """Return the canonical bytes of a record, form 1.
+    """Return the canonical bytes of a record, form 2.
 
     JSON in UTF-8 without spaces, keys in ASCII order, every field present; values are strings, integers and
     booleans; commitments in lower-case hex. Raises TypeError for text that is not Unicode (see `cleaned`).
@@ -85,7 +92,7 @@ def encode(record: Record) -> bytes:
 
 
 def decode(body: bytes) -> Record:
-    """Return the record that these canonical bytes say.
+    """Return the record that these canonical bytes say, of form 2 or of form 1 from before there were scopes.
 
     Raises:
         ValueError: not a record of a known form, or not its one canonical spelling.
@@ -94,20 +101,22 @@ def decode(body: bytes) -> Record:
         values = orjson.loads(body)
     except ValueError as error:
         raise ValueError(f"not a record: {error}") from error
-    if not isinstance(values, dict) or values.pop("v", None) != RECORD_FORM:
+    if not isinstance(values, dict) or orjson.dumps(values, option=orjson.OPT_SORT_KEYS) != body:
+        raise ValueError("not the canonical spelling of a record")
+    form = values.pop("v", None)
+    if type(form) is not int or form not in _FORMS:
         raise ValueError("not a record of a known form")
-    record = _record(values)
-    if encode(record) != body:
-        raise ValueError("not the canonical spelling of this record")
-    return record
+    return _record(values, _FORMS[form])
 
 
-def _record(values: dict[str, Any]) -> Record:  # Any: checked here against _TYPES
-    if values.keys() != _TYPES.keys() or any(type(values[n]) is not t for n, t in _TYPES.items()):
+def _record(values: dict[str, Any], types: Mapping[str, type]) -> Record:  # Any: checked here against types
+    if values.keys() != types.keys() or any(type(values[n]) is not t for n, t in types.items()):
         raise ValueError("a record has other fields, or fields of other types")
     if values["kind"] not in _KINDS:
         raise ValueError(f"no kind of record: {values['kind']!r}")
     for name in _BYTES:
+        if not _COMMITMENT.fullmatch(values[name]):
+            raise ValueError(f"{name} is not the hex of a hash")
         values[name] = bytes.fromhex(values[name])
     values["outcome"] = Outcome(values["outcome"]) if values["outcome"] else ""
     values["delivered"] = Delivered(values["delivered"]) if values["delivered"] else ""
@@ -281,7 +290,7 @@ class Batch:
                 "root": self.root.hex(),
                 "size": self.size,
                 "slot": self.slot,
-                "v": RECORD_FORM,
+                "v": BATCH_FORM,
             }
         )
 

@@ -5,15 +5,18 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import anyio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from registry.canonical import render
 from registry.evidence import Record
 from registry.ledger import commitment
-from registry.signing import Signer
+from registry.proofs import End
+from registry.signing import SealingKey, Signer
 from registry.sql.database import Location, location, open_engine
 from registry.sql.ledger import open_ledger
 from registry.sql.ledger_keys import now_us
@@ -117,6 +120,19 @@ def record_at(record: Record, at: int) -> Record:
     return record
 
 
+def signed_anew(lines: list[bytes], key: SealingKey) -> bytes:
+    """Return lines with an end that the node has signed: what a node could pass off that does not keep to the rules."""
+    end = End(
+        node=NODE,
+        at=now_us() + 3_600_000_000,
+        key=key.id,
+        lines=len(lines),
+        sha256=sha256(b"".join(lines)).digest(),
+    )
+    line = {"body": end.body().decode(), "kind": "end", "signature": key.sign(end.body()).hex(), "v": 1}
+    return b"".join(lines) + render(line) + b"\n"
+
+
 def check(export: bytes, **given: Any) -> Report:
     """Check an export as a verifier elsewhere would."""
     return verify(export.splitlines(keepends=True), now=now_us(), **given)
@@ -124,11 +140,16 @@ def check(export: bytes, **given: Any) -> Report:
 
 def an_export(template: Path, folder: Path, **asked: Any) -> bytes:
     """Return an export of a ledger of its own, made from a folder of upgraded databases."""
+    return an_export_and_key(template, folder, **asked)[0]
 
-    async def make() -> bytes:
+
+def an_export_and_key(template: Path, folder: Path, **asked: Any) -> tuple[bytes, SealingKey]:
+    """Return an export, and the key that signed its end."""
+
+    async def make() -> tuple[bytes, SealingKey]:
         async with proven_ledger(location(None, folder), folder) as ledger:
             await fill(ledger)
-            return await ledger.export(**asked)
+            return await ledger.export(**asked), ledger.signer.key_at(2**62)
 
     for file in template.iterdir():
         shutil.copy(file, folder)

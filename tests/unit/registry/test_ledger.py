@@ -79,7 +79,7 @@ GOLDEN_BYTES = (
     '"request_commitment":"8ad9d3801d699e361567ce1cf6924ed0f065fa08117d7e40a189199a2214f824",'
     '"revision":42,"scope":"tra-cứu#0123456789abcdef","sent":true,'
     '"service":"01933f00-0000-7000-8000-000000000005","status":200,"subject":"",'
-    '"subject_key":"","total_us":1710,"v":1,"version":"01933f00-0000-7000-8000-000000000006"}'
+    '"subject_key":"","total_us":1710,"v":2,"version":"01933f00-0000-7000-8000-000000000006"}'
 ).encode()
 
 GOLDEN_BATCH = Batch(
@@ -96,17 +96,35 @@ GOLDEN_BATCH = Batch(
 
 def test_the_bytes_of_a_record_are_the_golden_ones() -> None:
     assert encode(GOLDEN) == GOLDEN_BYTES
-    assert leaf_hash(GOLDEN_BYTES).hex() == "20c38d2571b11b24fec679007d0218f1c62acc92a9b13d6228ae564bd5c9859f"
+    assert leaf_hash(GOLDEN_BYTES).hex() == "1514b1b43ae9eb10f2fdddc6bb302fa8d5a883a45839d0551ba50310881ca3b9"
+
+
+FORM_1_BYTES = GOLDEN_BYTES.replace('"scope":"tra-cứu#0123456789abcdef",'.encode(), b"").replace(
+    b'"v":2', b'"v":1'
+)
+
+
+def test_records_of_form_1_are_read_for_ever() -> None:
+    assert leaf_hash(FORM_1_BYTES).hex() == "9fe61338b17b2132d5df72ad78a277287b30e74aa354075cfbd81921de419f11"
+    assert decode(FORM_1_BYTES) == replace(GOLDEN, scope="")
+
+
+def test_the_bytes_of_a_signed_header_are_the_golden_ones() -> None:
+    signed = replace(GOLDEN_BATCH, key=bytes([7]) * 32)
+
+    assert signed.header() == GOLDEN_BATCH.header().replace(
+        b'"kind"', b'"key":"' + b"07" * 32 + b'","kind"'
+    ).replace(b'"v":1', b'"v":2')
 
 
 def test_the_bytes_of_a_batch_header_are_the_golden_ones() -> None:
     assert GOLDEN_BATCH.header() == (
         b'{"at":1790000000000001,"epoch":1790000000000,"kind":"batch","node":"H26","number":1,"previous":"'
         + b"0" * 64
-        + b'","root":"20c38d2571b11b24fec679007d0218f1c62acc92a9b13d6228ae564bd5c9859f","size":1,"slot":0,"v":1}'
+        + b'","root":"1514b1b43ae9eb10f2fdddc6bb302fa8d5a883a45839d0551ba50310881ca3b9","size":1,"slot":0,"v":1}'
     )
     assert (
-        batch_head(GOLDEN_BATCH).hex() == "8302687f4ec6f541e4e2e3d00bd71fc66a3a5cb8ffa270b0f6cbda2a987a9f68"
+        batch_head(GOLDEN_BATCH).hex() == "9b1793065c6d273c2295b46636152a9af0d39ab42a45f9c067ff083f643a74c2"
     )
 
 
@@ -130,7 +148,7 @@ records = st.builds(
     revision=number,
     outcome=st.sampled_from(["", *Outcome]),
     delivered=st.sampled_from(["", *Delivered]),
-    request_commitment=st.binary(max_size=32),
+    request_commitment=st.sampled_from([b"", bytes(32), b"\xff" * 32]),
 )
 
 
@@ -144,12 +162,14 @@ def test_a_record_is_read_back_as_it_was(record: Record) -> None:
     [
         pytest.param(b"", id="nothing"),
         pytest.param(b"[]", id="no object"),
-        pytest.param(GOLDEN_BYTES.replace(b'"v":1', b'"v":2'), id="an unknown form"),
+        pytest.param(GOLDEN_BYTES.replace(b'"v":2', b'"v":3'), id="an unknown form"),
         pytest.param(GOLDEN_BYTES.replace(b'"status":200', b'"status":"200"'), id="a text for a number"),
         pytest.param(GOLDEN_BYTES.replace(b'"sent":true', b'"sent":1'), id="a number for a boolean"),
         pytest.param(GOLDEN_BYTES.replace(b'"status":200', b'"status": 200'), id="a space"),
         pytest.param(GOLDEN_BYTES.replace(b'"subject":"",', b""), id="a field left out"),
-        pytest.param(GOLDEN_BYTES.replace(b'"v":1', b'"u":1,"v":1'), id="a field too many"),
+        pytest.param(GOLDEN_BYTES.replace(b'"v":2', b'"v":1'), id="a scope in form 1"),
+        pytest.param(GOLDEN_BYTES.replace(b"aadc7644", b"AADC7644"), id="a commitment in capitals"),
+        pytest.param(GOLDEN_BYTES.replace(b'"v":2', b'"u":1,"v":2'), id="a field too many"),
         pytest.param(GOLDEN_BYTES.replace(b'"kind":"final"', b'"kind":"finish"'), id="an unknown kind"),
         pytest.param(
             GOLDEN_BYTES.replace(b'"outcome":"success"', b'"outcome":"fine"'), id="an unknown outcome"
