@@ -113,6 +113,28 @@ def _node_key(settings: Settings) -> Line:
     )
 
 
+def _subject_keys(settings: Settings) -> Line:
+    from gateway.subject_keys import SubjectKeys, SubjectKeysWrong, subject_keys_path  # noqa: PLC0415
+
+    path, name = subject_keys_path(settings.subject_keys_file, settings.data_dir), "subject keys"
+    if settings.subject_keys_file is None and not path.exists():
+        return Line(
+            name=name, ok=True, vi="sẽ được tạo khi chạy lần đầu", en="will be made at the first start"
+        )
+    keys = SubjectKeys(path, make=False)
+    try:
+        keys.refresh()
+    except SubjectKeysWrong as error:
+        return Line(name=name, ok=False, vi=str(error), en=str(error))
+    left = sum(key.is_usable for key in keys.keys)
+    return Line(
+        name=name,
+        ok=True,
+        vi=f"{path}, {left} khóa, chỉ chủ sở hữu đọc được",
+        en=f"{path}, {left} keys, for its owner only",
+    )
+
+
 def _ports(settings: Settings) -> Line:
     told_vi, told_en, ok = [], [], True
     for listening in filter(None, (settings.listen, settings.admin_listen)):
@@ -179,4 +201,4 @@ def _disk(settings: Settings) -> Line:
     )
 
 
-LOOKS: tuple[Callable[[Settings], Line], ...] = (_database, _node_key, _ports, _clock, _disk)
+LOOKS: tuple[Callable[[Settings], Line], ...] = (_database, _node_key, _subject_keys, _ports, _clock, _disk)

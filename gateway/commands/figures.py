@@ -141,7 +141,11 @@ def evidence_show(
             out.result(found)
             return
         for kept in found["records"]:
-            rows = [(name, value) for name, value in kept["record"].items() if value not in {"", 0}]
+            rows = [
+                (name, value)
+                for name, value in kept["record"].items()
+                if value is False or value not in {"", 0}
+            ]
             out.table([("Trường", "Field"), ("Giá trị", "Value")], rows)
             chain = kept["chain"]
             place = f"{chain['node']}/{chain['slot']} #{chain['batch']}.{chain['position']}"

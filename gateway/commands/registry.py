@@ -116,7 +116,7 @@ def inventory(
         if as_json:
             out.result(found)
         else:
-            _show_inventory(out, found)
+            _show_inventory(out, file, found)
         return found
 
     return 1 if run(access, work, as_json=as_json)["refused"] else 0
@@ -150,10 +150,12 @@ def _show_plan(out: Out, file: Path, plan: Json) -> None:
         if item["change"] != "unchanged" or item["waiting"]:
             for line in _lines(item):
                 out.say(line, line)
+        for step in item["waiting"]:
+            out.say(*_awaited(item, step))
 
 
 def _lines(item: Json) -> Sequence[str]:
-    steps = " ".join([*item["steps"], *(f"({step}: …)" for step in item["waiting"])])
+    steps = " ".join(item["steps"])
     lines = [f"  {SIGNS[item['change']]} {item['kind']} {item['label']} {steps}".rstrip()]
     if item["change"] == "replace":
         lines += [
@@ -162,13 +164,30 @@ def _lines(item: Json) -> Sequence[str]:
     return lines
 
 
-def _show_inventory(out: Out, found: Json) -> None:
-    out.say(
-        f"Nhận {found['accepted']} dòng, từ chối {len(found['refused'])} dòng.",
-        f"{found['accepted']} rows taken, {len(found['refused'])} refused.",
+def _awaited(item: Json, step: str) -> tuple[str, str]:
+    """Say who has to act now: nobody decides on a grant that they requested themselves."""
+    command = f"lgsp grant {step} {item['label']}"
+    return (
+        f"      {step}: chờ bên cung cấp (hoặc quản trị viên khác được ủy quyền) quyết định, vì chính bạn đã đề nghị: {command}",
+        f"      {step}: waiting for the provider (or another administrator with its delegation), for you requested it: {command}",
     )
+
+
+def _show_inventory(out: Out, file: Path, found: Json) -> None:
+    accepted, refused = found["accepted"], len(found["refused"])
+    if found["applied"]:
+        out.say(
+            f"Nhận {accepted} dòng, từ chối {refused} dòng.", f"{accepted} rows taken, {refused} refused."
+        )
+    else:
+        out.say(
+            f"Sẽ nhận {accepted} dòng, từ chối {refused} dòng; chưa thay đổi gì.",
+            f"{accepted} rows would be taken, {refused} refused; nothing was changed.",
+        )
     for row in found["refused"]:
-        place = f"{row['sheet']} {row['row']}"
+        # A CSV file has no sheets, so its own name says all.
+        sheet = "" if file.suffix.lower() == ".csv" else f" {row['sheet']}"
+        place = f"{file.name}{sheet} {row['row']}"
         told = {
             language: "; ".join(f"{flaw['pointer']}: {flaw['messages'][language]}" for flaw in row["errors"])
             for language in ("vi", "en")

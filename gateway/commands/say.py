@@ -15,6 +15,9 @@ from gateway.commands.failures import Failed, Language
 Json = dict[str, Any]
 """A JSON object as the node's API gives it."""
 
+WIDEST = 10_000
+"""A line may be so long, whatever the terminal: that wraps it, and what is copied is whole."""
+
 TURNS: Mapping[str, tuple[str, str]] = {
     "consumer": ("bên gọi", "the calling side"),
     "province": ("đơn vị vận hành nút", "whoever runs this node"),
@@ -78,7 +81,7 @@ class Out:
     def __init__(self, language: Language, *, as_json: bool = False) -> None:
         self.language: Language = language
         self.as_json = as_json
-        self._results = Console(highlight=False, soft_wrap=True)
+        self._results = Console(highlight=False, soft_wrap=True, width=WIDEST)
         self._notes = Console(stderr=True, highlight=False, soft_wrap=True)
 
     def say(self, vi: str, en: str) -> None:
@@ -99,10 +102,13 @@ class Out:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
 
     def table(self, columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[object]]) -> None:
-        """Write a table; columns are named in Vietnamese and English."""
+        """Write a table; columns are named in Vietnamese and English.
+
+        A row is a line, as long as it has to be: ids that were folded could not be copied.
+        """
         table = Table(box=None, pad_edge=False, header_style="bold")
         for vi, en in columns:
-            table.add_column(vi if self.language == "vi" else en, overflow="fold")
+            table.add_column(vi if self.language == "vi" else en, no_wrap=True)
         for row in rows:
             table.add_row(*(_cell(value) for value in row))
         self._results.print(table)

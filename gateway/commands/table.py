@@ -17,6 +17,9 @@ class Row(NamedTuple):
 GROUPS: dict[str, str] = {
     "import": "Take over what is kept elsewhere.",
     "client": "Credentials by which systems and administrators get tokens.",
+    "service": "What is done to a service while it runs.",
+    "version": "What is done to a version of a service.",
+    "grant": "Decisions on who may call what.",
     "evidence": "What is recorded of exchanges.",
     "usage": "Counts derived from evidence.",
     "keys": "The keys that sign access tokens, and those that name data subjects.",
@@ -43,6 +46,25 @@ COMMANDS: tuple[Row, ...] = (
     Row("client rotate", "gateway.commands.client:rotate", "Give a client a new secret."),
     Row("client disable", "gateway.commands.client:disable", "Stop a client, with every token that it has."),
     Row("client list", "gateway.commands.client:search", "List the clients."),
+    Row("step", "gateway.commands.steps:step", "Take one step of an object's life, or list the steps."),
+    Row("service block", "gateway.commands.steps:block", "Switch a service off at once."),
+    Row("service unblock", "gateway.commands.steps:unblock", "Switch a service on again."),
+    Row(
+        "service plan-maintenance",
+        "gateway.commands.steps:plan_maintenance",
+        "Announce when a service will not answer.",
+    ),
+    Row(
+        "service cancel-maintenance",
+        "gateway.commands.steps:cancel_maintenance",
+        "Take an announced maintenance back.",
+    ),
+    Row("version check", "gateway.commands.steps:check", "Test the connection to a version's endpoints."),
+    Row("grant approve", "gateway.commands.steps:approve", "Approve a requested grant."),
+    Row("grant refuse", "gateway.commands.steps:refuse", "Turn a requested grant down."),
+    Row("grant suspend", "gateway.commands.steps:suspend", "Stop a grant for a while."),
+    Row("grant resume", "gateway.commands.steps:resume", "Let a suspended grant hold again."),
+    Row("grant revoke", "gateway.commands.steps:revoke", "End a grant for good."),
     Row("call", "gateway.commands.call:call", "Get a token, call a service, explain what came of it."),
     Row("connectors", "gateway.commands.figures:connectors", "List the installed connectors."),
     Row(
@@ -87,6 +109,7 @@ COMMANDS: tuple[Row, ...] = (
     ),
     Row("evidence keys", "gateway.commands.evidence:keys", "List the keys that sign the ledger."),
     Row("evidence rotate", "gateway.commands.evidence:rotate", "Make a new key that signs the ledger."),
+    Row("usage show", "gateway.commands.usage:show", "Print sums of exchanges."),
     Row("usage rebuild", "gateway.commands.figures:usage_rebuild", "Recompute usage from the evidence."),
     Row(
         "reconcile",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import stat
 import subprocess
@@ -205,7 +206,7 @@ def test_check_looks_at_everything(machine: Machine) -> None:
 
     lines = {line["name"]: line["ok"] for line in json.loads(good.stdout)}
     assert lines == dict.fromkeys(
-        ("packages", "settings", "database", "node key", "ports", "clock", "disk"), True
+        ("packages", "settings", "database", "node key", "subject keys", "ports", "clock", "disk"), True
     )
     assert good.returncode == 0
     assert bad.returncode == 1
@@ -276,6 +277,13 @@ def test_a_province_is_connected_from_the_command_line(running: Machine) -> None
     assert [record["salt"] for record in exchange["records"]] == [None]
     assert len(bytes.fromhex(audited["records"][0]["salt"])) >= 16
     assert running.result("usage", "rebuild") == {"records": 1, "corrected": 0}
+    sums = running.run("usage", "show", "--group-by", "service,outcome", "--group-by", "consumer")
+    listed = running.run("evidence", "list", COLUMNS="80").stdout
+    shown = running.run("evidence", "show", exchange["exchange"]).stdout
+    assert "DoanhNghiep  success  H99:mot-cua" in sums.stdout
+    assert [line for line in listed.splitlines() if exchange["exchange"] in line and "chiTiet" in line]
+    assert re.search(r"^sent +✓", shown, re.MULTILINE)
+    assert running.result("usage", "show", "--since", "2020-01-01", "--until", "2020-01-02")["total"] == 0
 
 
 def test_a_refused_call_is_explained_in_the_users_language(running: Machine) -> None:
@@ -290,6 +298,84 @@ def test_a_refused_call_is_explained_in_the_users_language(running: Machine) -> 
     assert "urn:uuid:" in english.stdout
     assert "Cần xử lý" in vietnamese.stdout
     assert (unknown.returncode, "chiTiet" in unknown.stderr) == (1, True)
+
+
+def test_a_service_is_closed_and_opened_again(running: Machine) -> None:
+    blocked = running.run("service", "block", "DoanhNghiep", "--reason", "Sự cố (ví dụ)")
+    again = running.run("service", "unblock", "DoanhNghiep")
+    twice = running.run("service", "unblock", "DoanhNghiep", "--language", "vi")
+    one = running.result("service", "block", "DoanhNghiep", "--consumer", "H99:mot-cua", "--reason", "x")
+    free = running.result("service", "unblock", "DoanhNghiep", "--consumer", "H99:mot-cua")
+    when = ("--from", "2099-01-01T00:00:00+07:00")
+    planned = running.result(
+        "service", "plan-maintenance", "DoanhNghiep", *when, "--until", "2099-01-01T02:00:00+07:00"
+    )
+    cancelled = running.result("service", "cancel-maintenance", "DoanhNghiep", *when)
+
+    assert blocked.returncode == 0, blocked.stderr
+    assert "  /blocked: None -> 'Sự cố (ví dụ)'" in blocked.stdout
+    assert again.returncode == 0
+    assert (twice.returncode, "dịch vụ không bị khóa" in twice.stderr) == (1, True)
+    assert (len(one["document"]["blocked_consumers"]), free["document"]["blocked_consumers"]) == (1, {})
+    assert [len(it["document"]["maintenance"]) for it in (planned, cancelled)] == [1, 0]
+
+
+def test_a_step_is_taken_by_its_name(running: Machine) -> None:
+    steps = running.result("step")
+    table = running.run("step").stdout
+    taken = running.run("step", "client", "root", "disable", "--set", "x=1")
+    unknown = running.run("step", "services", "DoanhNghiep", "explode")
+    nowhere = running.run("step", "officers")
+    made = running.result("client", "create", "stepped", "--role", "observer")
+    done = running.result("step", "clients", made["id"], "disable")
+
+    assert {"kind": "services", "step": "block", "takes": {"reason": True}} in steps
+    assert {"kind": "grants", "step": "approve", "takes": {"note": False}} in steps
+    assert "set-secrets" not in table
+    assert (taken.returncode, "/x" in taken.stderr) == (1, True)
+    assert (unknown.returncode, "block-consumer" in unknown.stderr) == (2, True)
+    assert (nowhere.returncode, "grants" in nowhere.stderr) == (2, True)
+    assert done["document"]["status"] == "disabled"
+
+
+def test_a_grant_is_decided_by_somebody_else(running: Machine) -> None:
+    """One's own request waits, and `apply` says for whom; the provider's service owner decides."""
+    file = running.folder / "grant.yaml"
+    file.write_text('grants: [{consumer: "H99:csdl", service: DoanhNghiep, status: approved}]\n', "utf-8")
+    label = "H99:csdl/DoanhNghiep"
+    applied = running.run("apply", str(file))
+    vietnamese = running.run("apply", str(file), "--language", "vi")
+    mine = running.run("grant", "approve", label)
+    owner = _credentials(
+        running.result("client", "create", "--role", "service-owner", "--organisation", "H99")
+    )
+    time.sleep(1)
+    approved = running.run("grant", "approve", label, "--note", "Theo văn bản ví dụ", **owner)
+    steps = [
+        running.result("grant", step, label, "--note", "x", **owner)["document"]["status"]
+        for step in ("suspend", "resume", "revoke")
+    ]
+
+    assert applied.returncode == 0
+    assert (
+        f"approve: waiting for the provider (or another administrator with its delegation), for you requested it: lgsp grant approve {label}"
+        in applied.stdout
+    )
+    assert "approve: chờ bên cung cấp" in vietnamese.stdout
+    assert (mine.returncode, "403" in mine.stderr) == (1, True)
+    assert approved.returncode == 0, approved.stderr
+    assert "  /status: 'requested' -> 'approved'" in approved.stdout
+    assert steps == ["suspended", "approved", "revoked"]
+
+
+def test_the_connection_of_a_version_is_tested(running: Machine) -> None:
+    """The echo connector has nothing to connect to: no step of it fails."""
+    told = running.run("version", "check", "DoanhNghiep/1.10")
+    checked = running.result("version", "check", "DoanhNghiep/1.10")
+
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "production (echo): ok" in told.stdout
+    assert [endpoint["ok"] for endpoint in checked["endpoints"]] == [True]
 
 
 def test_what_is_applied_again_changes_nothing(running: Machine) -> None:
@@ -325,10 +411,18 @@ def test_an_inventory_is_taken_over_and_refused_rows_make_exit_code_one(running:
     table.write_text("Tên hệ thống,Mã hệ thống,Mã đơn vị\nMới (ví dụ),H99:moi,H99\nLạ,H00:la,H00\n", "utf-8")
 
     done = running.run("import", "inventory", str(table), "--dry-run")
+    vietnamese = running.run("import", "inventory", str(table), "--dry-run", "--language", "vi")
     other = running.run("import", "inventory", str(running.folder / "province.yaml"))
 
-    assert (done.returncode, "1 rows taken, 1 refused" in done.stdout) == (1, True)
-    assert "/organisation" in done.stdout
+    assert (done.returncode, "1 rows would be taken, 1 refused; nothing was changed." in done.stdout) == (
+        1,
+        True,
+    )
+    assert "row inventory.csv 3: /organisation: No organisation is known as 'H00'." in done.stdout
+    assert (
+        "dòng inventory.csv 3: /organisation: Không tìm thấy đối tượng được tham chiếu: «H00»."
+        in vietnamese.stdout
+    )
     assert (other.returncode, ".csv" in other.stderr) == (1, True)
 
 
