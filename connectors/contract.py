@@ -7,6 +7,7 @@ works even when `open` failed. A call's deadline is kept by the host too, by can
 free the connection.
 """
 
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol
@@ -33,6 +34,7 @@ __all__ = [
     "Headers",
     "Logger",
     "Message",
+    "Network",
     "OwnHTTPClient",
     "Rejected",
     "Result",
@@ -64,7 +66,8 @@ class Call:
 
     `path` and `query` are the normalised bytes that were authorised; `headers` hold no credentials, hop-by-hop
     or private fields of the caller's. `context` holds what the endpoint passes on, header name to value.
-    `deadline` is in the host's monotonic clock, seconds.
+    `deadline` is in the host's monotonic clock, seconds. `read_only` says that a repetition does no harm, `writes`
+    that the operation is declared to change something at the provider.
     """
 
     exchange: str
@@ -77,6 +80,7 @@ class Call:
     context: Mapping[str, str] = field(default_factory=dict)
     idempotency_key: str | None = None
     read_only: bool = True
+    writes: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -187,6 +191,21 @@ class OwnHTTPClient(HTTPClient, Protocol):
         ...
 
 
+class Network(Protocol):
+    """The way to a server that does not speak HTTP: where a connection may go, and whom it must meet there."""
+
+    async def resolve(self, host: str, port: int) -> Sequence[str]:
+        """Return the addresses that a connection may go to, best first. Raises EgressDenied, NotSent."""
+        ...
+
+    def tls(self, name: str, authority: str = "") -> ssl.SSLContext:
+        """Return a context that takes a certificate for `name` only, whatever address was connected to.
+
+        The certificate's authority is one that the node trusts, or the one in `authority` (PEM).
+        """
+        ...
+
+
 class Clock(Protocol):
     """Time, so that tests can turn it."""
 
@@ -216,6 +235,7 @@ class ConnectorContext:
     """What a connector needs from its host."""
 
     http: HTTPClient
+    network: Network
     clock: Clock
     secrets: Secrets
     log: Logger

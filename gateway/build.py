@@ -34,6 +34,7 @@ from gateway.metrics import Metrics
 from gateway.metrics_page import metrics_gate, metrics_page
 from gateway.monitoring.connectivity import gauges
 from gateway.monitoring.rule import Rule
+from gateway.network import GuardedNetwork
 from gateway.node_key import read_node_key
 from gateway.oauth import KeyWatch, create_oauth
 from gateway.pipeline import Pipeline, problem_reply
@@ -155,13 +156,15 @@ class Builder:
         self.catalogue: Catalogue = installed()
         self.deadlines = Deadlines()
         make = HTTP1Transport if settings.transport == "http1" else AiohttpTransport
+        egress = parse_egress(
+            networks=settings.egress_networks,
+            hosts=settings.egress_hosts,
+            ports=settings.egress_ports,
+            own=self.addresses,
+        )
+        self.network = GuardedNetwork(egress, ca_file=settings.ca_file)
         self.transport = make(
-            egress=parse_egress(
-                networks=settings.egress_networks,
-                hosts=settings.egress_hosts,
-                ports=settings.egress_ports,
-                own=self.addresses,
-            ),
+            egress=egress,
             deadlines=self.deadlines,
             ca_file=settings.ca_file,
             buffer_bytes=settings.buffer_bytes,
@@ -176,6 +179,7 @@ class Builder:
         """Return what a connector of this organisation's (by code) is handed."""
         return ConnectorContext(
             http=self.transport,
+            network=self.network,
             clock=time,
             secrets=self.secrets.of(organisation),
             log=get_logger("connector"),

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from connectors.contract import Call, ConnectorContext, HTTPClient
 from connectors.errors import SecretUnknown
 from connectors.message import Body, Headers, Message
+from gateway.egress import parse_egress
+from gateway.network import GuardedNetwork
 
 
 @dataclass
@@ -41,10 +43,16 @@ class KnownSecrets:
 def a_context(
     http: HTTPClient, *, secrets: Mapping[str, str] | None = None, log: KeptLog | None = None
 ) -> ConnectorContext:
-    return ConnectorContext(http=http, clock=time, secrets=KnownSecrets(secrets or {}), log=log or KeptLog())
+    return ConnectorContext(
+        http=http,
+        network=GuardedNetwork(parse_egress(networks=["127.0.0.0/8"])),
+        clock=time,
+        secrets=KnownSecrets(secrets or {}),
+        log=log or KeptLog(),
+    )
 
 
-def a_call(
+def a_call(  # noqa: PLR0913 (a test says only what matters to it)
     *,
     method: str = "GET",
     path: str = "/tra-cuu",
@@ -54,14 +62,18 @@ def a_call(
     headers: Headers | None = None,
     context: Mapping[str, str] | None = None,
     seconds: float = 2.0,
+    operation: str = "traCuu",
+    writes: bool = False,
 ) -> Call:
     return Call(
         exchange="01890000-0000-7000-8000-000000000001",
-        operation="traCuu",
+        operation=operation,
         method=method,
         path=path,
         query=query,
         message=Message(body, media_type, headers or []),
         deadline=time.monotonic() + seconds,
         context=context or {},
+        read_only=not writes,
+        writes=writes,
     )

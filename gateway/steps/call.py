@@ -138,6 +138,7 @@ class CallStep:
             context=context,
             idempotency_key=key,
             read_only=not operation.writes and request.method in REPEATABLE,
+            writes=operation.writes,
         )
 
     async def _read(self, exchange: Exchange, result: Result, handle: EndpointHandle) -> Reply:
