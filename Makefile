@@ -12,6 +12,7 @@ setup: .venv/.synced  ## only the environment, in .venv
 	  { echo "lgsp needs Python 3.11 or newer as '$(PYTHON)'. Install it, or name one: make setup PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
 	  { echo "'$(PYTHON)' lacks its venv module. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@echo "Installing the environment into .venv (once; a minute or so) ... | Đang cài đặt vào .venv (một lần, chừng một phút) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bootstrap.lock
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.lock requirements-bootstrap.lock

@@ -1,6 +1,7 @@
 """What the demonstration tells people, in Vietnamese and English."""
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from gateway.demo.scenario import CALLERS, ENTERPRISE, HOUSEHOLD, OFFICER, PROVINCE, SYSTEM, Step
@@ -26,6 +27,9 @@ TURNS = {
     "provider": ("chủ quản CSDL", "the database's owner"),
 }
 INDENT = "      "
+VIETNAM = timezone(timedelta(hours=7))
+LONG_SECONDS = 600
+"""What is further away is told with its day."""
 
 
 def heading(vi: str, en: str) -> Iterator[str]:
@@ -50,13 +54,20 @@ def _problem(problem: Json) -> Iterator[str]:
     for language in ("vi", "en"):
         yield f"{INDENT}   {problem['messages'][language]['title']}. {problem['messages'][language]['detail']}"
     turn_vi, turn_en = TURNS.get(problem.get("turn", ""), ("", ""))
-    retry = problem.get("retry", {})
-    helps_vi, helps_en = (
-        ("gọi lại có ích", "retrying helps")
-        if retry.get("helps")
-        else ("gọi lại vô ích", "retrying does not help")
-    )
+    helps_vi, helps_en = _retry(problem.get("retry", {}), datetime.now(UTC))
     yield f"{INDENT}   Người cần xử lý: {turn_vi}; {helps_vi} | {turn_en} must act; {helps_en}"
+
+
+def _retry(retry: Json, now: datetime) -> tuple[str, str]:
+    """Say whether to call again, and when."""
+    if not retry.get("helps"):
+        return "gọi lại vô ích", "retrying does not help"
+    after = retry.get("after_seconds")
+    if after is None:
+        return "gọi lại có ích", "retrying helps"
+    at = (now + timedelta(seconds=after)).astimezone(VIETNAM)
+    when = f"{at:%H:%M:%S}" if after < LONG_SECONDS else f"{at:%H:%M %d/%m/%Y}"
+    return f"gọi lại có ích từ {when} (giờ Việt Nam)", f"retrying helps from {when} on (time of Vietnam)"
 
 
 def figures(connectivity: Json, by_outcome: Mapping[str, int], records: int) -> Iterator[str]:

@@ -122,7 +122,7 @@ def _addresses(province: Province) -> dict[str, str]:
 
 
 def _published(result: dict[str, Any]) -> dict[str, Any]:  # Any: JSON of the node
-    names = ("unit", "needed", "connected", "share_percent", "rule", "window_days", "revision")
+    names = ("unit", "nation", "needed", "connected", "share_percent", "rule", "window_days", "revision")
     connectivity = result["connectivity"]
     return result | {"connectivity": {name: connectivity[name] for name in names}}
 

@@ -1,6 +1,7 @@
 """`lgsp demo`, as a person runs it: a real command, real processes, real HTTP."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +15,9 @@ import httpx2
 import psutil
 import pytest
 
+from gateway.demo.province import open_province
 from gateway.settings import child_environment
+from tests.hostile import free_port
 
 SECONDS = 120
 OUTCOMES = {
@@ -77,13 +80,30 @@ def test_once_prints_the_nodes_own_figures_and_leaves_nothing(folder: Path) -> N
     assert result["exchanges"]["total"] == sum(OUTCOMES.values()) == result["evidence"]["records"]
     figure = result["connectivity"]
     assert set(figure) == {
-        "unit", "needed", "connected", "share_percent", "rule", "window_days", "revision",
+        "unit", "nation", "needed", "connected", "share_percent", "rule", "window_days", "revision",
     }  # fmt: skip
-    assert (figure["unit"], figure["needed"], figure["connected"]) == ("DEMO.H99", 5, 3)
+    assert (figure["unit"], figure["nation"]) == ("DEMO.H99", "demo")
+    assert (figure["needed"], figure["connected"]) == (5, 3)
     assert figure["share_percent"] == 60.0
     assert figure["window_days"] == 30
-    assert "quota-per-day" in told
-    assert "token-expired" in told
+    spent, expired = told.partition("(quota-per-day)")[2], told.partition("(token-expired)")[2]
+    assert re.match(
+        r"(?:.*\n){3}.*retrying helps from \d\d:\d\d(?::\d\d| [\d/]+) on \(time of Vietnam\)", spent
+    )
+    assert re.match(r"(?:.*\n){3}.*gọi lại có ích \| .*retrying helps\n", expired)
+
+
+def test_what_is_exported_after_it_changes_nothing_when_it_is_applied(folder: Path) -> None:
+    with open_province(folder, free_port()) as province:
+        exported = folder / "export.yaml"
+        exported.write_text(province.node.command("export", "--local"), "utf-8")
+        [plan] = json.loads(province.node.command("diff", str(exported), "--local", "--json"))
+        [applied] = json.loads(province.node.command("apply", str(exported), "--local", "--json"))
+
+    assert plan["total"]["unchanged"] == len(plan["items"]) > 20
+    assert {item["change"] for item in plan["items"]} == {"unchanged"}
+    assert [item["waiting"] for item in applied["items"] if item["waiting"]] == []
+    assert applied["revision"] == plan["revision"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
