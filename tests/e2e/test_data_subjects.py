@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
 import pytest
 
 from gateway.exchange import Reason
@@ -13,9 +14,12 @@ from gateway.subject_keys import SubjectKeys, subject_keys_path
 from registry.entities import Kind
 from registry.errors import Invalid
 from registry.evidence import Outcome
+from registry.sql.database import location, upgrade
 from registry.subjects import SubjectType, subject_hash
+from tests.e2e.node import start
 from tests.e2e.plane import EXCHANGE, Plane, running_plane
 from tests.factories import a_version, an_operation
+from tests.hostile import free_port
 
 CITIZEN, ENTERPRISE = SubjectType.CITIZEN_ID, SubjectType.ENTERPRISE
 NUMBER = "001099731846"
@@ -200,3 +204,20 @@ async def test_a_new_key_is_used_within_seconds_without_a_restart(plane: Plane, 
 
     assert record.subject_key == made.id
     assert record.subject == here.name(CITIZEN, NUMBER)[0] != before[0]
+
+
+async def test_a_node_without_the_key_file_that_its_settings_name_does_not_start(
+    plane: Plane, tmp_path: Path
+) -> None:
+    await upgrade(location(None, tmp_path))
+    environ = plane.node.environment | {
+        "LGSP_LISTEN": f"127.0.0.1:{free_port()}",
+        "LGSP_DATA_DIR": str(tmp_path),
+        "LGSP_SUBJECT_KEYS_FILE": str(tmp_path / "missing.keys"),
+        "LGSP_LANGUAGE": "en",
+    }
+    process = start(environ, tmp_path / "log")
+
+    assert await anyio.to_thread.run_sync(process.wait, 20) == 1
+    assert "The subject keys are not usable" in (tmp_path / "log").read_text("utf-8")
+    assert not (tmp_path / "missing.keys").exists()
