@@ -155,7 +155,7 @@ def test_it_is_too_late_for_several_workers_once_the_library_is_there(tmp_path: 
 
     with pytest.raises(RuntimeError, match="too late"):
         prepare_multiprocess(tmp_path)
-    assert "PROMETHEUS_MULTIPROC_DIR" not in os.environ  # noqa: TID251
+    assert "PROMETHEUS_MULTIPROC_DIR" not in os.environ
 
 
 def test_counting_an_exchange_is_cheap() -> None:
