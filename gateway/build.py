@@ -376,6 +376,7 @@ class Builder:
         self.metrics.registry(
             current.revision, max(age - self.settings.poll_seconds, 0.0), len(current.quarantine)
         )
+        self.metrics.settle()
         self.metrics.ledger(self.ledger.counters, writable=self.ledger.writable)
         self.metrics.connections(len(self.protocol.watch.connections))
 

@@ -6,6 +6,7 @@ imported when `Metrics` is made, and `prepare_multiprocess` comes before that.
 
 import os
 import sys
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +60,7 @@ PROVIDER_SECONDS: Final = Declaration(
     labels=("service",),
     buckets=PROVIDER_BUCKETS,
 )
+EXCHANGE_TIMES: Final = (GATEWAY_SECONDS, PROVIDER_SECONDS)
 REFUSED: Final = _counter(
     "lgsp_refused_requests_total",
     "Requests refused before a client was known, by reason: the guard's, or a problem code.",
@@ -140,8 +142,49 @@ class LedgerCounts(Protocol):
     commit_seconds: float
 
 
+class _Times:
+    """Times of one histogram and service that the library has not been told yet: adding one is an addition."""
+
+    __slots__ = ("_bounds", "_counts", "_histogram", "_sum")
+
+    def __init__(self, histogram: "Histogram", bounds: tuple[float, ...]) -> None:
+        self._histogram: Any = histogram  # Any: the library's own sums are reached into, see `tell`
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self._sum = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count one time."""
+        self._counts[bisect_left(self._bounds, seconds)] += 1
+        self._sum += seconds
+
+    def tell(self) -> None:
+        """Tell the library. It has no public way to take in several at once; a test pins this one."""
+        for number, count in enumerate(self._counts):
+            if count:
+                self._histogram._buckets[number].inc(count)  # noqa: SLF001  (see above)
+                self._counts[number] = 0
+        self._histogram._sum.inc(self._sum)  # noqa: SLF001  (see above)
+        self._sum = 0.0
+
+
+class _Ended:
+    """What has ended of one service since the library was told last."""
+
+    __slots__ = ("gateway", "outcomes", "provider")
+
+    def __init__(self, gateway: _Times, provider: _Times) -> None:
+        self.outcomes: dict[str, int] = {}
+        self.gateway = gateway
+        self.provider = provider
+
+
 class Metrics:
-    """The metrics of one process, on a registry of their own. Children are kept: no look-up by label twice."""
+    """The metrics of one process, on a registry of their own.
+
+    Exchanges are counted in numbers of ours, which the library is told by `settle`: it is asked once a second, not for
+    each request.
+    """
 
     def __init__(self) -> None:
         from prometheus_client import (  # noqa: PLC0415  (see the module's docstring)
@@ -152,8 +195,8 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the library is untyped here
         self._registry = CollectorRegistry()
         self._made = {declaration.name: self._make(declaration) for declaration in DECLARATIONS}
-        self._exchanges: dict[tuple[str, str], Counter] = {}
-        self._times: dict[str, tuple[Histogram, Histogram]] = {}
+        self._ended: dict[str, _Ended] = {}
+        self._unsettled: set[str] = set()
         self._refused = self._children(REFUSED, (*Reason, *GUARD, OTHER))
         self._tokens = self._children(TOKENS, ("issued", *TOKEN, OTHER))
         self._ledger_seen: dict[str, float] = {}
@@ -162,19 +205,25 @@ class Metrics:
 
     def exchange(self, service: str, outcome: str, gateway_seconds: float, provider_seconds: float) -> None:
         """Count an exchange that has ended; a provider's time of 0 means that it was not called."""
-        counter = self._exchanges.get((service, outcome))
-        if counter is None:
-            counter = self._exchanges[service, outcome] = self._counter(EXCHANGES).labels(service, outcome)
-        times = self._times.get(service)
-        if times is None:
-            times = self._times[service] = (
-                self._histogram(GATEWAY_SECONDS).labels(service),
-                self._histogram(PROVIDER_SECONDS).labels(service),
-            )
-        counter.inc()
-        times[0].observe(gateway_seconds)
+        ended = self._ended.get(service)
+        if ended is None:
+            ended = self._ended[service] = _Ended(*(self._times(it, service) for it in EXCHANGE_TIMES))
+        self._unsettled.add(service)
+        ended.outcomes[outcome] = ended.outcomes.get(outcome, 0) + 1
+        ended.gateway.add(gateway_seconds)
         if provider_seconds > 0:
-            times[1].observe(provider_seconds)
+            ended.provider.add(provider_seconds)
+
+    def settle(self) -> None:
+        """Tell the library what has ended since the last time."""
+        for service in self._unsettled:
+            ended = self._ended[service]
+            for outcome, count in ended.outcomes.items():
+                self._counter(EXCHANGES).labels(service, outcome).inc(count)
+            ended.outcomes.clear()
+            ended.gateway.tell()
+            ended.provider.tell()
+        self._unsettled.clear()
 
     def refused(self, reason: str) -> None:
         """Count a request refused before a client was known."""
@@ -218,6 +267,7 @@ class Metrics:
         """Return the metrics in Prometheus's text format: of all workers, when there are several."""
         from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415
 
+        self.settle()
         folder = os.environ.get(MULTIPROCESS_VARIABLE)  # noqa: TID251  (the library's own switch)
         if not folder:
             return generate_latest(self._registry)
@@ -259,10 +309,9 @@ class Metrics:
         gauge: Gauge = made
         return gauge
 
-    def _histogram(self, declared: Declaration) -> "Histogram":
+    def _times(self, declared: Declaration, service: str) -> _Times:
         made: Any = self._made[declared.name]  # Any: of the declared kind
-        histogram: Histogram = made
-        return histogram
+        return _Times(made.labels(service), declared.buckets)
 
 
 # --- several workers ------------------------------------------------------------------------------------
