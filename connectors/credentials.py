@@ -123,9 +123,13 @@ class CredentialsRefused(ConnectorError):
 
 
 class Credentials(Protocol):
-    """Makes the headers that prove us to a provider. `names` are theirs: a caller's are left out."""
+    """Makes the headers that prove us to a provider. `names` are theirs: a caller's are left out.
+
+    `constant` are headers that stay as they are for good, None when they must be asked for before each call.
+    """
 
     names: frozenset[bytes]
+    constant: Headers | None
 
     async def headers(self, authority: str, deadline: float) -> Headers:
         """Return the headers for calls to `authority`. Raises NotSent, SecretUnknown, CredentialsRefused."""
@@ -170,6 +174,7 @@ class FixedHeaders:
         self._made: dict[str, tuple[list[str], Headers]] = {}
         names = {name.lower().encode() for name in headers}
         self.names = frozenset(names | ({b"authorization"} if basic else set()))
+        self.constant = self._plain if not self._secret and basic is None else None
 
     async def headers(self, authority: str, deadline: float) -> Headers:
         """Return the headers; made anew only when a secret has changed."""
@@ -177,8 +182,8 @@ class FixedHeaders:
 
     def now(self, authority: str) -> Headers:
         """Return the headers. Raises SecretUnknown."""
-        if not self._secret and self._basic is None:
-            return self._plain
+        if self.constant is not None:
+            return self.constant
         get = self._context.secrets.get
         values = [get(reference, host=authority) for _, reference in self._secret]
         if self._basic is not None:
@@ -211,6 +216,8 @@ class _Token:
 
 class ClientCredentials:
     """OAuth 2.0 client credentials: one fetch for all who wait, and none sooner than needed."""
+
+    constant: Headers | None = None
 
     def __init__(
         self, settings: OAuth2, fixed: FixedHeaders, http: HTTPClient, context: ConnectorContext

@@ -94,9 +94,14 @@ class EndpointHandle:
         now = self._monotonic()
         call.deadline = min(call.deadline, now + self._deadline_seconds)
         self._breaker.check(now)
-        await self._enter(now, call.deadline)
+        self._idle.clear()
+        if self._in_flight < self._cap and not self._queue:
+            self._in_flight += 1
+        else:
+            await self._queue_up(now, call.deadline)
+            now = self._monotonic()
         try:
-            probe = self._breaker.admit(self._monotonic())
+            probe = self._breaker.admit(now)
         except Refusal:
             self._leave()
             raise
@@ -144,12 +149,8 @@ class EndpointHandle:
         except TimeoutError:
             return Unknown(reason="timeout")
 
-    async def _enter(self, now: float, deadline: float) -> None:
-        """Take a place, or wait for one in the order of arrival. Raises Refusal."""
-        self._idle.clear()
-        if self._in_flight < self._cap and not self._queue:
-            self._in_flight += 1
-            return
+    async def _queue_up(self, now: float, deadline: float) -> None:
+        """Wait for a place in the order of arrival. Raises Refusal."""
         if len(self._queue) >= self._max_queue or not self._queue_seconds:
             raise Refusal(Reason.CAPACITY, retry_after=max(self._queue_seconds, 1.0))
         turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()

@@ -49,7 +49,7 @@ LONGEST_BUSY_SECONDS = 86_400.0
 _UNAUTHORISED = 401
 _PROXY_UNAUTHORISED = 407
 _TOO_MANY = 429
-_UNAVAILABLE = 503
+_BUSY = frozenset({_TOO_MANY, 503})
 _SERVER_ERROR = 500
 _CREDENTIAL_STATUSES = frozenset({401, 403, 407})
 _ASCII = "".join(map(chr, range(0x21, 0x7F)))
@@ -146,15 +146,11 @@ class RESTConnector:
         self._running += 1
         self._idle.clear()
         try:
-            return await self._call(call)
-        finally:
-            self._running -= 1
-            if not self._running:
-                self._idle.set()
-
-    async def _call(self, call: Call) -> Result:
-        try:
-            return await self._read(await self._reach(call, _target_of(call), self._outgoing(call)))
+            reply = await self._reach(call, _target_of(call), self._outgoing(call))
+            if reply.status in _BUSY and (busy := self._busy(reply)) is not None:
+                await reply.close()
+                return busy
+            return self._read(reply)
         except EgressDenied:
             raise
         except NotSent as error:
@@ -166,10 +162,14 @@ class RESTConnector:
             return Unknown(reason=str(error))
         except BadAnswer as error:
             return Unknown(reason=str(error), rubbish=True)
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
 
     async def _reach(self, call: Call, path: str, headers: Headers) -> HTTPReply:
         """Send to the first address that can be reached. Raises the last address's NotSent when none can."""
-        failure = NotSent("unreachable")
+        failure: NotSent | None = None
         for target in self._in_order():
             try:
                 return await self._send(call, target, path, headers)
@@ -177,7 +177,7 @@ class RESTConnector:
                 failure = error
                 if not self._goes_on(error, target):
                     break
-        raise failure
+        raise failure or NotSent("unreachable")
 
     def _goes_on(self, error: NotSent, target: _Target) -> bool:
         """Say whether another address may do better where nothing was sent to this one."""
@@ -213,7 +213,9 @@ class RESTConnector:
         body = call.message.body
         again = isinstance(body, bytes)
         while True:
-            proof = await credentials.headers(target.authority, call.deadline)
+            proof = credentials.constant
+            if proof is None:
+                proof = await credentials.headers(target.authority, call.deadline)
             reply = await self._http.send(
                 HTTPRequest(
                     method=call.method,
@@ -229,13 +231,13 @@ class RESTConnector:
             await reply.close()
             again = False
 
-    async def _read(self, reply: HTTPReply) -> Result:
+    def _busy(self, reply: HTTPReply) -> Busy | None:
+        """Return that the provider wants to be left alone for a while, if that is what it says."""
+        after = _retry_after(reply.headers, self._clock.time())
+        return Busy(after=after) if after is not None or reply.status == _TOO_MANY else None
+
+    def _read(self, reply: HTTPReply) -> Result:
         status, headers = reply.status, reply.headers
-        if status in (_TOO_MANY, _UNAVAILABLE):
-            after = _retry_after(headers, self._clock.time())
-            if after is not None or status == _TOO_MANY:
-                await reply.close()
-                return Busy(after=after)
         answered = self._answered
         media_type = ""
         for name, value in headers:
