@@ -1,6 +1,7 @@
 """Reading a provider's answer: the success rule of a service, compiled. Pure."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -20,7 +21,7 @@ class _Answer:
 
     def __init__(self, status: int, headers: Headers, body: bytes | None) -> None:
         self.status = status
-        self.headers = dict(headers)
+        self.headers = headers
         self.body = body
         self.is_broken = False
         self._json: Any = _ABSENT  # Any: foreign JSON
@@ -35,10 +36,15 @@ class _Answer:
         return self._json
 
 
+@lru_cache(maxsize=4096)
+def _keys(pointer: str) -> tuple[str, ...]:
+    """Return the keys of an RFC 6901 pointer, unescaped."""
+    return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
+
+
 def pointed(document: Any, pointer: str) -> Any:  # Any: foreign JSON
     """Return what an RFC 6901 pointer points at, or the marker that `is_absent` knows."""
-    for part in pointer.split("/")[1:]:
-        key = part.replace("~1", "/").replace("~0", "~")
+    for key in _keys(pointer):
         if isinstance(document, dict):
             document = document.get(key, _ABSENT)
         elif isinstance(document, list) and key.isascii() and key.isdecimal():
@@ -72,7 +78,7 @@ def _reader(at: str) -> Callable[[_Answer], object]:
     kind, _, rest = at.partition(":")
     if kind == "header":
         name = rest.lower().encode()
-        return lambda answer: answer.headers.get(name, _ABSENT)
+        return lambda answer: dict(answer.headers).get(name, _ABSENT)
     return lambda answer: pointed(answer.json(), rest)
 
 
@@ -129,15 +135,18 @@ class Judge:
         return self._by_rule(_Answer(status, headers, body if isinstance(body, bytes) else None))
 
     def _by_rule(self, answer: _Answer) -> tuple[Outcome, Reason | None]:
-        if any(test(answer) for test in self._nothing):
-            return Outcome.SUCCESS, None
-        if any(test(answer) for test in self._failure):
-            return Outcome.BUSINESS_FAILURE, Reason.PROVIDER_SAID_NO
+        for test in self._nothing:
+            if test(answer):
+                return Outcome.SUCCESS, None
+        for test in self._failure:
+            if test(answer):
+                return Outcome.BUSINESS_FAILURE, Reason.PROVIDER_SAID_NO
         outcome, reason = _by_status(answer.status)
         if outcome is not Outcome.SUCCESS:
             return outcome, reason
-        if any(test(answer) is False for test in self._success):
-            return Outcome.BUSINESS_FAILURE, Reason.PROVIDER_SAID_NO
+        for test in self._success:
+            if test(answer) is False:
+                return Outcome.BUSINESS_FAILURE, Reason.PROVIDER_SAID_NO
         return (Outcome.PROVIDER_FAILURE, Reason.PROVIDER_RUBBISH) if answer.is_broken else (outcome, reason)
 
 

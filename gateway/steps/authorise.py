@@ -11,7 +11,6 @@ import orjson
 from gateway.exchange import Exchange, Reason, Refusal, Request
 from gateway.success import is_absent, pointed, spelled
 from gateway.views import GrantView, OfficerView, Snapshot, SystemView
-from registry.entities import Environment
 from registry.usage import VIETNAM
 
 SAFE = re.compile(r"[A-Za-z0-9._:/@\-]{1,100}")
@@ -104,7 +103,8 @@ def decide(
     grants: tuple[GrantView, ...], *, operation: str, environment: str, claimed: Claimed, now: float
 ) -> GrantView:
     """Return the first grant that allows the call. Raises Refusal with the reason that came closest."""
-    closest, nearest = Refusal(Reason.GRANT_MISSING), -1
+    closest: Refusal | None = None
+    nearest = -1
     for grant in grants:
         refusal = denial(grant, operation=operation, environment=environment, claimed=claimed, now=now)
         if refusal is None:
@@ -112,7 +112,7 @@ def decide(
         nearness = NEARNESS.get(refusal.reason, len(NEARNESS))
         if nearness >= nearest:
             closest, nearest = refusal, nearness
-    raise closest
+    raise closest or Refusal(Reason.GRANT_MISSING)
 
 
 def denial(
@@ -125,7 +125,7 @@ def denial(
         return Refusal(Reason.GRANT_NOT_YET_VALID)
     if now >= grant.valid_until:
         return Refusal(Reason.GRANT_EXPIRED)
-    if Environment(environment) not in grant.environments:
+    if environment not in grant.environments:
         return Refusal(Reason.ENVIRONMENT_NOT_GRANTED, environment=environment)
     if grant.operations is not None and operation not in grant.operations:
         return Refusal(Reason.OPERATION_NOT_GRANTED, operation=operation)

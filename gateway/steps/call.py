@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from functools import cache
 from time import perf_counter_ns
 from typing import Protocol, assert_never
 
@@ -14,7 +15,7 @@ from gateway.steps.minimise import Minimise, scope_of
 from gateway.steps.route import path_below_version
 from gateway.views import OperationView
 from registry.entities import Mode
-from registry.evidence import Ledger, Outcome
+from registry.evidence import Ledger, Outcome, Record
 
 HOP_BY_HOP = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding "
@@ -29,6 +30,7 @@ TO_CALLER_NEVER = HOP_BY_HOP | frozenset(
     b"set-cookie set-cookie2 cookie authorization server date via forwarded www-authenticate authentication-info "
     b"proxy-authentication-info alt-svc strict-transport-security".split()
 )
+TO_CALLER_NEVER_BUT_LENGTH = TO_CALLER_NEVER - {b"content-length"}
 PRIVATE_PREFIXES = (b"lgsp-", b"x-forwarded-")
 PLAIN = (b"accept-encoding", b"identity")
 PARTS = frozenset({b"range", b"if-range"})
@@ -120,13 +122,6 @@ class CallStep:
         )
         if request.length is not None and not isinstance(exchange.body, bytes):
             headers.append((b"content-length", b"%d" % request.length))
-        told = {
-            "exchange": record.exchange,
-            "purpose": record.purpose,
-            "procedure": record.procedure,
-            "officer": record.officer,
-        }
-        context = {name: told[what] for what, name in passes.items() if told[what]}
         return Call(
             exchange=record.exchange,
             operation=record.operation,
@@ -135,7 +130,7 @@ class CallStep:
             query=request.query,
             message=Message(exchange.body, media_type, headers),
             deadline=self._monotonic() + 600.0,
-            context=context,
+            context=told_of(record, passes) if passes else {},
             idempotency_key=key,
             read_only=not operation.writes and request.method in REPEATABLE,
             writes=operation.writes,
@@ -144,9 +139,9 @@ class CallStep:
     async def _read(self, exchange: Exchange, result: Result, handle: EndpointHandle) -> Reply:
         record = exchange.record
         match result:
-            case Done(status=status, reply=reply):
+            case Done():
                 record.sent = True
-                return await self._judge(exchange, status, reply, handle)
+                return await self._judge(exchange, result.status, result.reply, handle)
             case Rejected(reason=reason):
                 raise Refusal(REJECTIONS.get(reason, Reason.PROVIDER_REJECTED))
             case Busy(after=after):
@@ -189,6 +184,26 @@ class CallStep:
         return Reply(status=status, headers=headers, body=reply.body)
 
 
+def told_of(record: Record, passes: Mapping[str, str]) -> dict[str, str]:
+    """Return what the provider learns from us, by header, as the service's endpoint asks for it."""
+    told = {
+        "exchange": record.exchange,
+        "purpose": record.purpose,
+        "procedure": record.procedure,
+        "officer": record.officer,
+    }
+    return {name: told[what] for what, name in passes.items() if told[what]}
+
+
+@cache
+def never_to_provider(names: tuple[str, ...], *, plain: bool, whole: bool) -> frozenset[bytes]:
+    """Return which of a caller's headers a provider never sees; `names` are those that we write ourselves."""
+    dropped = TO_PROVIDER_NEVER.union(name.lower().encode() for name in names)
+    if plain:
+        dropped |= {PLAIN[0]}
+    return dropped | PARTS if whole else dropped
+
+
 def to_provider(
     headers: Headers, passes: Mapping[str, str], *, plain: bool, whole: bool = False
 ) -> tuple[Headers, str, str | None]:
@@ -199,13 +214,7 @@ def to_provider(
     """
     kept: Headers = [PLAIN] if plain else []
     media_type, key = "", None
-    dropped = TO_PROVIDER_NEVER
-    if passes:
-        dropped = dropped | {name.lower().encode() for name in passes.values()}
-    if plain:
-        dropped = dropped | {PLAIN[0]}
-    if whole:
-        dropped = dropped | PARTS
+    dropped = never_to_provider(tuple(passes.values()), plain=plain, whole=whole)
     for name, value in headers:
         if name == b"connection":
             dropped = dropped | {option.strip().lower() for option in value.split(b",")}
@@ -221,14 +230,10 @@ def to_provider(
 
 def to_caller(headers: Headers, *, keep_length: bool) -> Headers:
     """Return what the caller may see of a provider's headers; the length only where our body has the same."""
-    named: set[bytes] = set()
+    dropped = TO_CALLER_NEVER_BUT_LENGTH if keep_length else TO_CALLER_NEVER
     for name, value in headers:
         if name == b"connection":
-            named.update(option.strip().lower() for option in value.split(b","))
+            dropped = dropped | {option.strip().lower() for option in value.split(b",")}
     return [
-        (name, value)
-        for name, value in headers
-        if (name not in TO_CALLER_NEVER or (keep_length and name == b"content-length"))
-        and not name.startswith(PRIVATE_PREFIXES)
-        and name not in named
+        field for field in headers if field[0] not in dropped and not field[0].startswith(PRIVATE_PREFIXES)
     ]

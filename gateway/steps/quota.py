@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 from gateway.exchange import Exchange, Reason, Refusal
 from gateway.limiter import Buckets
@@ -40,11 +40,19 @@ class Quotas:
         self._buckets = buckets
         self._day_counts = day_counts
         self._now = now
-        self._day = self._today()
+        self._begins = self._ends = 0.0
+        self._day = self._date = self._today()
         self._days: dict[str, _Day] = {}
 
     def _today(self) -> date:
-        return datetime.fromtimestamp(self._now(), VIETNAM).date()
+        now = self._now()
+        if not self._begins <= now < self._ends:
+            self._date = today = datetime.fromtimestamp(now, VIETNAM).date()
+            midnights = (
+                datetime.combine(day, time.min, VIETNAM) for day in (today, today + timedelta(days=1))
+            )
+            self._begins, self._ends = (midnight.timestamp() for midnight in midnights)
+        return self._date
 
     def spend(self, exchange: Exchange) -> None:
         """Take one call off the quota. Raises Refusal with the time after which a retry helps."""
@@ -95,6 +103,5 @@ class Quotas:
             entry.others = others
 
     def _until_midnight(self) -> float:
-        now = datetime.fromtimestamp(self._now(), VIETNAM)
-        midnight = datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), VIETNAM)
-        return (midnight - now).total_seconds()
+        self._today()
+        return self._ends - self._now()
