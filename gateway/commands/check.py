@@ -89,7 +89,7 @@ def _database(settings: Settings) -> Line:
     try:
         anyio.run(check_schema, location(database, settings.data_dir))
     except SchemaUnknown as error:
-        vi, en = schema_told(error)
+        vi, en = (f"{told[0].lower()}{told[1:].rstrip('.')}" for told in schema_told(error))
         return Line(name="database", ok=False, vi=f"{kind}: {vi}", en=f"{kind}: {en}")
     except (RegistryError, ValueError, OSError) as error:
         return Line(name="database", ok=False, vi=f"{kind}: {error}", en=f"{kind}: {error}")

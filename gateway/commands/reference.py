@@ -10,10 +10,12 @@ HEAD = """\
 
 Made from the code by `python -m gateway.commands.reference`; do not edit it here.
 
-Commands work through a node's admin API: `--node` and `--client-id` with `--secret-file`, or `LGSP_NODE_URL`,
-`LGSP_CLIENT_ID` and `LGSP_CLIENT_SECRET` (or `LGSP_CLIENT_SECRET_FILE`) in the environment. With `--local` they work on the
-node's machine, through its own databases and by the same rules, whether the node runs or not; the audit names them
-`lgsp --local`. The first administrator is made that way: `lgsp client create NAME --role node-admin --local`.
+Commands work through a node's admin API: `--node` and `--client-file`, or `LGSP_NODE_URL` and `LGSP_CLIENT_FILE` in the
+environment. The file is what `lgsp client create --save FILE` writes: two lines, `LGSP_CLIENT_ID=…` and `LGSP_CLIENT_SECRET=…`, that
+shells, systemd and containers read as well. Id and secret may be given apart (`LGSP_CLIENT_ID` with `LGSP_CLIENT_SECRET` or
+`LGSP_CLIENT_SECRET_FILE`), and then go before the file. With `--local` commands work on the node's machine, through its own
+databases and by the same rules, whether the node runs or not; the audit names them `lgsp --local`. The first administrator is made
+that way: `lgsp client create --role node-admin --local`.
 
 `--json` prints JSON for programs. `--language` or `LGSP_LANGUAGE` chooses Vietnamese (`vi`) or English (`en`). The exit code
 is 0 when it was done, 1 when it was refused or failed, 2 for wrong usage.

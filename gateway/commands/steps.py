@@ -197,6 +197,42 @@ def cancel_maintenance(
 # --- grants ---------------------------------------------------------------------------------------------
 
 
+def grants(
+    *,
+    status: Annotated[str | None, Parameter(help="Only in this state, e.g. requested.")] = None,
+    consumer: Annotated[str | None, Parameter(help="Only of this system, by code or id.")] = None,
+    service: Annotated[str | None, Parameter(help="Only for this service, by name or id.")] = None,
+    access: Access = NOT_GIVEN,
+    as_json: AsJson = False,
+) -> int:
+    """List grants, those that wait for a decision among them: --status requested."""
+
+    async def work(node: Node, out: Out) -> None:
+        wanted = {"status": status, "consumer": consumer, "service": service}
+        items = [item async for item in node.pages("grants", **wanted)]
+        if as_json:
+            out.result(items)
+            return
+        columns = [
+            ("Quyền", "Grant"), ("Trạng thái", "Status"), ("Đến", "Until"), ("Mã", "Id"), ("Căn cứ", "Basis"),
+        ]  # fmt: skip
+        out.table(columns, [_grant(item) for item in items])
+
+    run(access, work, as_json=as_json)
+    return 0
+
+
+def _grant(item: Json) -> tuple[object, ...]:
+    document = item["document"]
+    return (
+        item["label"],
+        document["status"],
+        document["valid_until"],
+        item["id"],
+        document["legal_basis"] or None,
+    )
+
+
 def approve(
     label: Grant, *, note: MaybeNote = None, access: Access = NOT_GIVEN, as_json: AsJson = False
 ) -> int:

@@ -60,6 +60,11 @@ COMMANDS: tuple[Row, ...] = (
         "Take an announced maintenance back.",
     ),
     Row("version check", "gateway.commands.steps:check", "Test the connection to a version's endpoints."),
+    Row(
+        "grant list",
+        "gateway.commands.steps:grants",
+        "List grants, those that wait for a decision among them.",
+    ),
     Row("grant approve", "gateway.commands.steps:approve", "Approve a requested grant."),
     Row("grant refuse", "gateway.commands.steps:refuse", "Turn a requested grant down."),
     Row("grant suspend", "gateway.commands.steps:suspend", "Stop a grant for a while."),

@@ -235,7 +235,7 @@ def test_before_there_is_a_database_everything_says_so(machine: Machine, postgre
     looked = machine.run("database", "check", **empty)
     local = machine.run("client", "list", "--local", LGSP_LANGUAGE="vi", **empty)
 
-    assert "PostgreSQL: There is no database yet: run `lgsp database upgrade`" in checked
+    assert "PostgreSQL: there is no database yet: run `lgsp database upgrade`" in checked
     assert (started.returncode, started.stderr) == (
         1, "Chưa có cơ sở dữ liệu: hãy chạy `lgsp database upgrade`.\n",
     )  # fmt: skip
@@ -345,6 +345,7 @@ def test_a_grant_is_decided_by_somebody_else(running: Machine) -> None:
     label = "H99:csdl/DoanhNghiep"
     applied = running.run("apply", str(file))
     vietnamese = running.run("apply", str(file), "--language", "vi")
+    waiting = running.run("grant", "list", "--status", "requested").stdout
     mine = running.run("grant", "approve", label)
     owner = _credentials(
         running.result("client", "create", "--role", "service-owner", "--organisation", "H99")
@@ -362,6 +363,8 @@ def test_a_grant_is_decided_by_somebody_else(running: Machine) -> None:
         in applied.stdout
     )
     assert "approve: chờ bên cung cấp" in vietnamese.stdout
+    assert label in waiting
+    assert "approved" not in waiting
     assert (mine.returncode, "403" in mine.stderr) == (1, True)
     assert approved.returncode == 0, approved.stderr
     assert "  /status: 'requested' -> 'approved'" in approved.stdout
