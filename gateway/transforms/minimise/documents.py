@@ -168,12 +168,6 @@ def read_xml(body: bytes, charset: str = "") -> etree._Element:
     return root
 
 
-def write_xml(root: etree._Element) -> bytes:
-    """Return the document in UTF-8."""
-    written: bytes = etree.tostring(root, encoding="UTF-8", xml_declaration=True)
-    return written
-
-
 def _parser() -> etree.XMLParser:
     # A new one each time: one that is shared makes its threads wait for each other.
     return etree.XMLParser(

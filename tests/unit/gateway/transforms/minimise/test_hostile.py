@@ -103,6 +103,8 @@ XML = [
     pytest.param("<A x='1' x='2'/>", "xml", id="an attribute twice"),
     pytest.param("<A>\x0b</A>", "xml", id="a character that XML has not"),
     pytest.param("<A>&#xD800;</A>", "xml", id="half a surrogate pair"),
+    pytest.param("<A " + " ".join(f"xmlns:n{i}='u{i}'" for i in range(20_000)) + "/>", "xml", id="20,000 namespaces"),
+    pytest.param("<A " + " ".join(f"n{i}='u{i}'" for i in range(20_000)) + "/>", "xml", id="20,000 attributes"),
     pytest.param("<?xml version='1.0' encoding='utf-16'?><A>ộ</A>", "encoding", id="UTF-8 that says UTF-16"),
     pytest.param("<?xml version='1.0' encoding='x-tcvn'?><A>a</A>", "encoding", id="an encoding nobody knows"),
     pytest.param("<?xml version='1.0' encoding='utf-7'?><A>+ADw-b/+AD4-</A>", "encoding", id="UTF-7"),
@@ -160,7 +162,7 @@ def test_a_byte_order_mark_is_taken_off() -> None:
 def test_what_is_released_is_in_utf_8_and_says_so(body: bytes, media_type: str) -> None:
     released, said = scope("A.B").limit(body, media_type)
 
-    assert released.decode() == "<?xml version='1.0' encoding='UTF-8'?>\n<A><B>Số 1</B></A>"
+    assert released.decode() == '<?xml version="1.0" encoding="UTF-8"?>\n<A><B>Số 1</B></A>'
     assert "utf-16" not in said
 
 
@@ -191,6 +193,26 @@ def test_nil_says_only_that_nothing_is_there() -> None:
     xsi = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
     body = f"<A {xsi}><B xsi:nil='true' c='{SECRET}'/><B xsi:nil='{SECRET}'/></A>"
     assert limited(body, "A.B", media_type="text/xml").endswith(f'<A {xsi}><B xsi:nil="true"/><B/></A>')
+
+
+def test_a_prefix_in_a_type_stays_declared() -> None:
+    xsi = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+    body = f'<A {xsi} xmlns:t="urn:t" xmlns:u="urn:{SECRET}"><B xsi:type="t:X">1</B></A>'
+    kept = f'<A {xsi} xmlns:t="urn:t"><B xsi:type="t:X">1</B></A>'
+    assert limited(body, "A.B", "A.B.@xsi:type", media_type="text/xml").endswith(kept)
+    assert limited(body, "A.*", media_type="text/xml").endswith(kept)
+
+
+def test_many_attributes_and_namespaces_cost_what_they_weigh() -> None:
+    many = " ".join(f'a{number}="{SECRET}"' for number in range(500))
+    rows = "<B xmlns='urn:hai' b='1'>x</B>" * 50_000
+    started = time.perf_counter()
+
+    released = limited(f"<A xmlns='urn:mot' {many}>{rows}</A>", "A.B", media_type="text/xml")
+
+    assert SECRET not in released
+    assert released.count('<B xmlns="urn:hai">x</B>') == 50_000
+    assert time.perf_counter() - started < 8
 
 
 def test_ten_megabytes_take_seconds_not_minutes() -> None:
