@@ -1,0 +1,204 @@
+"""Reading JSON that strangers wrote, so that what the mapping sees is what they wrote.
+
+Refused: broken syntax, a key that stands twice in one object, NaN and infinity, numbers beyond a double, lone
+surrogates, a byte order mark, bytes that are not UTF-8, more levels than `MAX_DEPTH`. Numbers that a double does
+not carry exactly (integers beyond 2**53, more than 15 significant digits) become text with the same digits.
+"""
+
+import json
+import re
+from math import isinf
+from typing import Any, Final, Literal, NoReturn
+
+import orjson
+
+from gateway.transforms.contract import Place, Unfit
+
+Numbers = Literal["exact", "text"]
+"""`exact`: numbers stay numbers where a double carries them, else become text; `text`: all become text."""
+
+MAX_DEPTH: Final = 100
+LARGE_BYTES: Final = 64 * 1024
+_SAFE_INTEGER: Final = 2**53
+_SAFE_DIGITS: Final = 15
+_BOM: Final = b"\xef\xbb\xbf"
+_TOO_DEEP: Final = f"The document has more than {MAX_DEPTH} levels."
+
+
+def readable_json(body: bytes, numbers: Numbers = "exact") -> str:
+    """Return the document as JSON text that the mapping engine reads without loss. Raises Unfit."""
+    text = _decoded(body)
+    return _scanned(text, numbers) if len(body) > LARGE_BYTES else _parsed(text, numbers)
+
+
+def parse_json(body: bytes, numbers: Numbers = "exact") -> Any:  # Any: foreign JSON
+    """Return the document as values, with the same rules. Raises Unfit."""
+    return _values(_decoded(body), numbers, [])
+
+
+def render_json(value: Any) -> bytes:  # Any: JSON to be
+    """Return values as JSON. Raises Unfit for text that cannot be written as UTF-8."""
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError as error:
+        raise Unfit("encoding", "The document holds half of a surrogate pair.") from error
+
+
+def _decoded(body: bytes) -> str:
+    if body.startswith(_BOM):
+        raise Unfit("encoding", "The document begins with a byte order mark.", Place(1, 1))
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        place = Place.of(body[: error.start].decode(), error.start)
+        raise Unfit("encoding", "The document is not UTF-8.", place) from error
+
+
+def _parsed(text: str, numbers: Numbers) -> str:
+    changed: list[str] = []
+    values = _values(text, numbers, changed)
+    # Only a backslash can bring in half of a surrogate pair, and only then (or when a number was turned into
+    # text) does the document have to be written anew.
+    return render_json(values).decode() if changed or "\\u" in text else text
+
+
+def _values(text: str, numbers: Numbers, changed: list[str]) -> Any:  # Any: foreign JSON
+    def number(digits: str) -> int | float | str:
+        kept = kept_number(digits) if numbers == "exact" else None
+        if kept is None:
+            changed.append(digits)
+            return digits
+        return kept
+
+    decoder = json.JSONDecoder(
+        object_pairs_hook=_object, parse_int=number, parse_float=number, parse_constant=_no_constant
+    )
+    try:
+        values = decoder.decode(text)
+    except json.JSONDecodeError as error:
+        raise Unfit(
+            "malformed", f"The document is not JSON: {error.msg}.", Place(error.lineno, error.colno)
+        ) from error
+    except RecursionError as error:
+        raise Unfit("too-deep", _TOO_DEEP) from error
+    if text.count("[") + text.count("{") > MAX_DEPTH:
+        _check_depth(values)
+    return values
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:  # Any: foreign JSON
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise Unfit("duplicate-key", "A key stands twice in one object.")
+    return made
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise Unfit("malformed", f"The document is not JSON: {name} is no number.")
+
+
+def _check_depth(value: Any) -> None:  # Any: foreign JSON
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        nested = [item for item in level if isinstance(item, (dict, list))]
+        if nested and depth > MAX_DEPTH:
+            raise Unfit("too-deep", _TOO_DEEP)
+        level = [item for held in nested for item in (held.values() if isinstance(held, dict) else held)]
+
+
+def kept_number(digits: str) -> int | float | None:
+    """Return a number that a double carries exactly as written, None for another one.
+
+    Raises Unfit for one that no double carries at all.
+    """
+    if digits.lstrip("-").isdecimal():
+        if len(digits) <= _SAFE_DIGITS:
+            return int(digits)
+        return int(digits) if len(digits) <= _SAFE_DIGITS + 2 and abs(int(digits)) <= _SAFE_INTEGER else None
+    value = float(digits)
+    if isinf(value):
+        raise Unfit("number-out-of-range", "A number is larger than any that can be kept.")
+    mantissa = re.split("[eE]", digits, maxsplit=1)[0]
+    significant = mantissa.replace(".", "").lstrip("-0")
+    if len(significant) > _SAFE_DIGITS or (value == 0.0 and significant):
+        return None
+    return value
+
+
+# --- large documents: no tree of Python objects, and never long in one call that keeps other threads waiting ----
+
+_TOKEN: Final = re.compile(r"[^\[\]{}\"0-9A-Za-z-]*([\[\]{}\"]|-?[0-9][0-9.eE+-]*|[A-Za-z-]+)")
+_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?\Z")
+_COLON: Final = re.compile(r"[ \t\r\n]*:")
+_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
+_WORDS: Final = frozenset({"true", "false", "null"})
+
+
+def _scanned(text: str, numbers: Numbers) -> str:
+    """Check and rewrite a document token by token; its syntax is left to the engine, which reads it next."""
+    parts: list[str] = []
+    keys: list[set[str] | None] = []
+    position = copied = 0
+    while found := _TOKEN.match(text, position):
+        piece, start, position = found[1], found.start(1), found.end()
+        if piece == '"':
+            position = _string_end(text, start)
+            if keys and keys[-1] is not None and _COLON.match(text, position):
+                _add_key(keys[-1], text, start, position)
+        elif piece in "{[":
+            keys.append(set() if piece == "{" else None)
+            if len(keys) > MAX_DEPTH:
+                raise Unfit("too-deep", _TOO_DEEP, Place.of(text, start))
+        elif piece in "}]":
+            if keys:
+                keys.pop()
+        elif piece in _WORDS:
+            continue
+        elif (spelt := _rewritten(text, start, piece, numbers)) is not None:
+            parts += (text[copied:start], spelt)
+            copied = position
+    return text if not parts else "".join((*parts, text[copied:]))
+
+
+def _string_end(text: str, start: int) -> int:
+    """Return the offset behind a string's closing quotation mark."""
+    end = start
+    while (end := text.find('"', end + 1)) >= 0:
+        before = end
+        while text[before - 1] == "\\":
+            before -= 1
+        if (end - before) % 2 == 0:
+            _check_surrogates(text, start, end)
+            return end + 1
+    raise Unfit("malformed", "The document is not JSON: a text has no end.", Place.of(text, start))
+
+
+def _check_surrogates(text: str, start: int, end: int) -> None:
+    if text.find("\\u", start, end) >= 0 and _SURROGATE.search(text, start, end):
+        try:
+            orjson.loads(text[start : end + 1])
+        except orjson.JSONDecodeError as error:
+            raise Unfit(
+                "malformed", "The document holds half of a surrogate pair.", Place.of(text, start)
+            ) from error
+
+
+def _add_key(keys: set[str], text: str, start: int, end: int) -> None:
+    key = text[start + 1 : end - 1]
+    if "\\" in key:
+        try:
+            key = orjson.loads(text[start:end])
+        except orjson.JSONDecodeError as error:
+            raise Unfit("malformed", "The document is not JSON: a key.", Place.of(text, start)) from error
+    if key in keys:
+        raise Unfit("duplicate-key", "A key stands twice in one object.", Place.of(text, start))
+    keys.add(key)
+
+
+def _rewritten(text: str, start: int, token: str, numbers: Numbers) -> str | None:
+    """Return what a number is replaced by, None when it stays."""
+    if not _NUMBER.match(token):
+        raise Unfit("malformed", "The document is not JSON.", Place.of(text, start))
+    kept = kept_number(token) if numbers == "exact" else None
+    return f'"{token}"' if kept is None else None

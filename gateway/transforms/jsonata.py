@@ -1,0 +1,51 @@
+"""Kind `jsonata`: JSON in, JSON out, by a mapping in JSONata.
+
+A plain mapping runs here (`plain.py`); every other one in a guest process, which can be killed.
+"""
+
+from collections.abc import Mapping as Values
+from hashlib import sha256
+from typing import Any
+
+from pydantic import ValidationError
+
+from gateway.transforms.code_tables import Tables
+from gateway.transforms.contract import Document, OutOfTime
+from gateway.transforms.engine import Mapping, Settings, limits_for
+from gateway.transforms.flaws import first_flaw
+from gateway.transforms.guests import Guests
+from gateway.transforms.plain import is_plain
+
+
+class GuestMapping:
+    """A mapping that runs in a guest process."""
+
+    def __init__(self, settings: Settings, tables: Tables, guests: Guests) -> None:
+        self._compiled = Mapping(settings, tables)
+        self._limits = settings.limits
+        self._guests = guests
+        self._more = {"settings": settings.model_dump(mode="json"), "tables": tables.render()}
+        self._known = {"key": sha256(repr(self._more).encode()).hexdigest()}
+
+    def reads(self) -> list[str]:
+        """Return the fields of the input that the mapping reads."""
+        return self._compiled.reads()
+
+    def __call__(self, document: Document, *, hurry: bool = False) -> Document:
+        """Return what the mapping makes of the document. Never in a hurry: a guest has to be asked."""
+        if hurry:
+            raise OutOfTime("The mapping runs in a guest process.")
+        seconds = limits_for(self._limits, len(document.body))["timeout"]
+        body = self._guests.run(self._known, self._more, document.body, seconds)
+        return Document(body, "application/json", document.headers)
+
+
+def build(settings: Values[str, Any], tables: Tables, guests: Guests) -> Mapping | GuestMapping:
+    """Make a mapping from its settings. Raises BadSettings."""
+    try:
+        read = Settings.model_validate(settings)
+    except ValidationError as error:
+        raise first_flaw(error) from error
+    if is_plain(read.mapping):
+        return Mapping(read, tables)
+    return GuestMapping(read, tables, guests)
