@@ -1,5 +1,6 @@
 """Grants that name fields, through a real node: what a consumer gets, what is recorded, what is not passed on."""
 
+import asyncio
 import gzip
 import zlib
 from collections.abc import AsyncIterator
@@ -11,7 +12,7 @@ from gateway.exchange import Reason
 from registry.entities import Kind
 from registry.evidence import Outcome
 from registry.plan import export, parse_yaml, plan
-from tests.e2e.node import AUTHOR
+from tests.e2e.node import AUTHOR, PROVIDER
 from tests.e2e.plane import MARK, Plane, running_plane
 
 FIELDS: dict[str, Any] = {
@@ -188,6 +189,22 @@ async def test_a_large_answer_that_breaks_off_is_told_as_such(plane: Plane) -> N
     plane.provider.sends(head, b'{"A": 1,' + b" " * 200_000, then="reset")
     answer = await (await plane.caller()).call("/DanCu/1.0/x")
     await plane.refused(answer, Reason.PROVIDER_CUT, 504, "provider", sent=True)
+
+
+async def test_a_large_answer_is_cut_when_its_grant_is_revoked(plane: Plane) -> None:
+    await plane.offer("ThuHoi", granted=False, endpoint={"deadline_seconds": 10})
+    made = await plane.node.grant("ThuHoi", fields={"*": ["A"]})
+    caller = await plane.caller()
+    await plane.node.settled()
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 900000\r\n\r\n"
+    plane.provider.sends(head, *[b" " * 70_000] * 12, pause=0.5)
+
+    async with asyncio.TaskGroup() as tasks:
+        call = tasks.create_task(caller.call("/ThuHoi/1.0/x"))
+        await asyncio.sleep(1)
+        await plane.node.step(Kind.GRANT, made.id, "revoke", PROVIDER, note="thôi")
+
+    await plane.refused(call.result(), Reason.CUT_BY_REVOCATION, 504, "consumer", sent=True)
 
 
 async def test_narrower_fields_hold_within_a_second_and_wider_ones_need_approval(plane: Plane) -> None:
