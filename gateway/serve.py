@@ -1,6 +1,7 @@
 """Starting a node: sockets, workers, signals. The one place that starts processes of our own."""
 
 import asyncio
+import gc
 import math
 import os
 import signal
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 BACKLOG = 2048
 SETTLE_SECONDS = 5.0
+COLLECT_AFTER = (50_000, 20, 100)
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -173,6 +175,7 @@ class NodeServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Take connections, and say so."""
         await super().startup(sockets)
+        settle_memory()
         self._ready()
 
     def stop(self) -> None:
@@ -193,3 +196,14 @@ class NodeServer(uvicorn.Server):
         """Wait until requests that were cut short have recorded it."""
         if self.server_state.tasks:
             await asyncio.wait(tuple(self.server_state.tasks), timeout=SETTLE_SECONDS)
+
+
+def settle_memory() -> None:
+    """Have the garbage collector look at new objects only, and seldom.
+
+    An exchange leaves no cycles behind, and what a started node consists of stays: walking it again and again took
+    a tenth of the time under load.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
