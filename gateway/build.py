@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from starlette.routing import Router
 
@@ -48,7 +48,6 @@ from gateway.steps.quota import Quotas
 from gateway.steps.record import Recorder
 from gateway.steps.streams import Streams
 from gateway.subject_keys import SubjectKeys, SubjectKeysWrong, subject_keys_path
-from gateway.transport import AiohttpTransport
 from registry.entities import Endpoint, Version
 from registry.errors import Flaw, StoreUnavailable
 from registry.register import Register
@@ -62,6 +61,9 @@ from registry.sql.registry import SQLRegistry, open_registry
 from registry.sql.subjects import SubjectReader
 from registry.sql.workers import Workers
 from registry.writer import LedgerWriter
+
+if TYPE_CHECKING:
+    from gateway.transport import AiohttpTransport
 
 Address = tuple[str, int]
 ACKNOWLEDGE_SECONDS = 10.0
@@ -155,7 +157,6 @@ class Builder:
         settings = self.settings
         self.catalogue: Catalogue = installed()
         self.deadlines = Deadlines()
-        make = HTTP1Transport if settings.transport == "http1" else AiohttpTransport
         egress = parse_egress(
             networks=settings.egress_networks,
             hosts=settings.egress_hosts,
@@ -163,7 +164,7 @@ class Builder:
             own=self.addresses,
         )
         self.network = GuardedNetwork(egress, ca_file=settings.ca_file)
-        self.transport = make(
+        self.transport = transport_of(settings.transport)(
             egress=egress,
             deadlines=self.deadlines,
             ca_file=settings.ca_file,
@@ -446,6 +447,15 @@ class Builder:
             Running(worker=it.worker, revision=it.revision, age_seconds=now - it.since)
             for it in await self.workers.running()
         ]
+
+
+def transport_of(name: Literal["http1", "aiohttp"]) -> "type[HTTP1Transport | AiohttpTransport]":
+    """Return the HTTP client of the data plane; the reference one is loaded only where it is asked for (8 MB)."""
+    if name == "http1":
+        return HTTP1Transport
+    from gateway.transport import AiohttpTransport  # noqa: PLC0415
+
+    return AiohttpTransport
 
 
 def _base_address(settings: Settings, address: Address) -> str:
