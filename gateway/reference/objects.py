@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from registry.documents import schema, schema_of
-from registry.entities import Kind
+from registry.entities import SPECS, Kind
 from registry.register import STEPS
 from registry.register.steps import INTERNAL_STEPS
 
@@ -39,8 +39,9 @@ def objects_page() -> str:
         shared |= shape.get("$defs", {})
         lines += ["", f"## {kind.value}", "", *_described(_resolved(shape)), *_steps(kind)]
     lines += ["", "## Parts of objects"]
+    whole = {spec.__name__ for spec in SPECS.values()}
     for name in sorted(shared):
-        if "properties" in shared[name] and not name.endswith("Spec"):
+        if "properties" in shared[name] and name not in whole:
             lines += ["", f"### {name}", "", *_described(shared[name])]
     return "\n".join(lines) + "\n"
 
