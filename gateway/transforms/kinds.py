@@ -1,0 +1,26 @@
+"""The kinds of transform, in one place."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from gateway.transforms import json_to_xml, jsonata, xml_to_json
+from gateway.transforms.code_tables import Tables
+from gateway.transforms.contract import BadSettings, Transform
+from gateway.transforms.guests import Guests
+
+Build = Callable[
+    [Mapping[str, Any], Tables, Guests], Transform
+]  # Any: settings as written, checked by who builds
+
+KINDS: Final[Mapping[str, Build]] = {
+    "jsonata": jsonata.build,
+    "xml-to-json": xml_to_json.build,
+    "json-to-xml": json_to_xml.build,
+}
+
+
+def build(kind: str, settings: Mapping[str, Any], tables: Tables, guests: Guests) -> Transform:
+    """Make a transform. Raises BadSettings."""
+    if kind not in KINDS:
+        raise BadSettings(f"There is no transform of this kind; there are {', '.join(KINDS)}.", "/kind")
+    return KINDS[kind](settings, tables, guests)
