@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from fastapi import Response
+from starlette.responses import Response
 
 from registry.entities import Kind
 from registry.stores import Revision, Stored

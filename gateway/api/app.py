@@ -2,10 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING
 
-from fastapi import FastAPI, Request, Response
-from fastapi.openapi.utils import get_openapi
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route as Served
 
 from gateway.api import (
     apply,
@@ -29,7 +31,6 @@ from gateway.api import (
     versions,
 )
 from gateway.api.bodies import SMALL
-from gateway.api.describe import DESCRIPTION, TAGS, components, operation
 from gateway.api.identify import identify
 from gateway.api.labels import register_convertors
 from gateway.api.nouns import Noun, routes_of
@@ -38,6 +39,9 @@ from gateway.api.refusals import ERRORS, refuse
 from gateway.api.routes import Route
 from gateway.api.visit import Caller, Visit
 from registry.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 NOUNS: Sequence[Noun] = (
     organisations.NOUN,
@@ -71,66 +75,27 @@ def all_routes() -> Iterator[Route]:
         yield from routes_of(noun)
 
 
-class AdminApp(FastAPI):
-    """FastAPI with our description in place of the one it would guess."""
+def create_admin(parts: AdminParts) -> "FastAPI":
+    """Return the admin API. Its paths are whole (`/admin/v1/…`): hand it requests as they come, not mounted."""
+    from gateway.api.described import add_route, described_app  # noqa: PLC0415  (commands do without FastAPI)
 
-    def openapi(self) -> dict[str, Any]:  # Any: the description is JSON
-        """Return the description, made once."""
-        if self.openapi_schema is None:
-            described = get_openapi(
-                title=self.title,
-                version=self.version,
-                description=DESCRIPTION,
-                routes=self.routes,
-                tags=list(TAGS),
-            )
-            described["components"] = {
-                "schemas": components(),
-                "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
-            }
-            described["security"] = [{"token": []}]
-            self.openapi_schema = described
-        return self.openapi_schema
-
-
-def create_admin(parts: AdminParts, *, local: Caller | None = None) -> FastAPI:
-    """Return the admin API. Its paths are whole (`/admin/v1/…`): hand it requests as they come, not mounted.
-
-    With `local` no token is asked for: whoever works on the node's machine, through its own files, is this
-    caller.
-    """
     register_convertors()
-    app = AdminApp(
-        title="lgsp admin API",
-        version="1",
-        openapi_url="/admin/openapi.json",
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        exception_handlers=dict.fromkeys(ERRORS, refuse),
-    )
+    app = described_app()
     for route in all_routes():
-        app.add_api_route(
-            route.path,
-            _endpoint(parts, route, local),
-            methods=[route.method],
-            status_code=route.answer.status,
-            response_class=Response,
-            response_model=None,
-            name=_name(route),
-            operation_id=_name(route),
-            summary=route.summary,
-            description=route.description,
-            tags=[route.tag],
-            openapi_extra=operation(route),
-        )
+        add_route(app, route, _endpoint(parts, route, None))
     return app
 
 
-def _name(route: Route) -> str:
-    """Name an operation after its method and path: stable, and unique because those are."""
-    words = route.path.removeprefix("/admin/v1/").replace("{", "").replace("}", "").replace(":pair", "")
-    return "_".join([route.method.lower(), *words.replace(":one", "").replace("-", "_").split("/")])
+def create_local(parts: AdminParts, caller: Caller) -> Starlette:
+    """Return the same API for commands: no token is asked for, and no description is made.
+
+    Whoever works on the node's machine, through its own files, is `caller`.
+    """
+    register_convertors()
+    routes = [
+        Served(route.path, _endpoint(parts, route, caller), methods=[route.method]) for route in all_routes()
+    ]
+    return Starlette(routes=routes, exception_handlers=dict.fromkeys(ERRORS, refuse))
 
 
 def _endpoint(

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from fastapi import Response
 from pydantic import Field
+from starlette.responses import Response
 
 from auth.decide import action_of
 from gateway.api.answers import answer

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from fastapi import Request
+from starlette.requests import Request
 
 from gateway.api.errors import BodyTooLarge, MediaTypeWrong
 from registry.documents import pointer_of

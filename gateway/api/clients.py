@@ -5,8 +5,8 @@ from datetime import timedelta
 from functools import partial
 from typing import Annotated
 
-from fastapi import Response
 from pydantic import Field
+from starlette.responses import Response
 
 from auth.secrets import digest, new_secret, rotated
 from gateway.api.answers import answer_object

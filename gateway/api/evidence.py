@@ -4,8 +4,8 @@ from dataclasses import asdict
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Response
 from pydantic import Field
+from starlette.responses import Response
 
 from auth.decide import Subject
 from gateway.api.answers import Json, answer

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import Response
 from pydantic import Field
+from starlette.responses import Response
 
 from gateway.api.answers import Json, answer
 from gateway.api.decisions import check_role

@@ -1,6 +1,6 @@
 """Who asks: a Bearer token of a client with a role, looked at again in the snapshot on every request."""
 
-from fastapi import Request
+from starlette.requests import Request
 
 from auth.clients import may_come_from
 from auth.decide import Actor

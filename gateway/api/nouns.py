@@ -5,8 +5,8 @@ from dataclasses import dataclass, fields
 from functools import partial
 from typing import Annotated, Literal
 
-from fastapi import Response
 from pydantic import Field
+from starlette.responses import Response
 
 from auth.decide import action_of
 from gateway.api.answers import Json, answer, answer_object, answer_page, render_object, render_revision

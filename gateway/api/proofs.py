@@ -6,9 +6,8 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Response
-from fastapi.responses import StreamingResponse
 from pydantic import Field
+from starlette.responses import Response, StreamingResponse
 
 from auth.decide import Subject
 from gateway.api.answers import Json, answer

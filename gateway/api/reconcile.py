@@ -6,8 +6,8 @@ from itertools import islice
 from typing import Annotated, Literal
 
 import anyio.to_thread
-from fastapi import Response
 from pydantic import Field
+from starlette.responses import Response
 
 from gateway.api.answers import Json, answer, moment
 from gateway.api.apply import TABLES

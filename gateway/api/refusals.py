@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 import anyio
-from fastapi import Request, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from auth.errors import AuthError

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from fastapi import Response
+from starlette.responses import Response
 
 from gateway.api.bodies import SMALL
 from gateway.api.visit import Query, Visit

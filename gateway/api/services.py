@@ -1,6 +1,6 @@
 """Services on the admin API, with their kill switch and maintenance windows."""
 
-from fastapi import Response
+from starlette.responses import Response
 
 from gateway.api.answers import answer
 from gateway.api.decisions import check_any_role

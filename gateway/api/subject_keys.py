@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fastapi import Response
+from starlette.responses import Response
 
 from gateway.api.answers import Json, answer
 from gateway.api.audit import note

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Response
 from pydantic import Field, StringConstraints
+from starlette.responses import Response
 
 from auth.decide import NOBODY, may
 from gateway.api.answers import Json, answer

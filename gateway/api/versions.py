@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
-from fastapi import Response
 from pydantic import Field
+from starlette.responses import Response
 
 from connectors.contract import CheckStep
 from gateway.api.answers import Json, answer

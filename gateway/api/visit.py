@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar, get_origin
 
-from fastapi import Request
 from pydantic import BaseModel, ConfigDict, ValidationError
+from starlette.requests import Request
 
 from auth.decide import NOBODY, Actor, Allowed
 from gateway.api.bodies import JSON, SMALL, is_storable, parse_object, read_body

@@ -11,7 +11,7 @@ from auth.decide import Actor
 from auth.keys import KeyRing, SigningKey
 from connectors.catalogue import installed
 from connectors.contract import CheckStep
-from gateway.api.app import create_admin
+from gateway.api.app import create_local
 from gateway.api.endpoint_flaws import endpoint_flaws
 from gateway.api.errors import Unavailable
 from gateway.api.parts import AdminParts, Running
@@ -71,7 +71,7 @@ async def open_local() -> AsyncIterator[httpx2.AsyncClient]:
     configure(level="warning", form=settings.log_format)
     try:
         async with _parts(settings) as parts:
-            transport = httpx2.ASGITransport(create_admin(parts, local=LOCAL))
+            transport = httpx2.ASGITransport(create_local(parts, LOCAL))
             async with httpx2.AsyncClient(transport=transport, base_url=ADDRESS) as http:
                 yield http
     except SchemaUnknown as error:

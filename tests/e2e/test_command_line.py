@@ -150,6 +150,20 @@ def test_help_imports_neither_the_web_framework_nor_the_database(machine: Machin
     assert time.perf_counter() - started < 5
 
 
+def test_a_local_command_does_without_the_web_framework(machine: Machine) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "gateway", "client", "list", "--local", "--json"],
+        capture_output=True,
+        text=True,
+        env=machine.environ,
+        check=True,
+    )
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+
+    assert json.loads(done.stdout) == []
+    assert imported.isdisjoint({"fastapi", "alembic", "uvicorn", "aiohttp", "gateway.build"})
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
