@@ -10,6 +10,7 @@ import pytest
 
 from registry.sql.database import Location, location, upgrade
 from registry.sql.registry import SQLRegistry, open_registry
+from tests.databases import Database, running_mariadb, running_postgresql_database
 from tests.factories import NODE
 from tests.postgres import PostgresServer, running_postgres
 
@@ -44,6 +45,28 @@ def postgres_database(postgres_server: PostgresServer) -> Iterator[str]:
     postgres_server.run(f"CREATE DATABASE {name}")
     yield postgres_server.database(name)
     postgres_server.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def postgresql_provider() -> Iterator[Database]:
+    """The PostgreSQL database of another system, on TCP."""
+    with running_postgresql_database() as database:
+        yield database
+
+
+@pytest.fixture(scope="session")
+def mariadb_provider() -> Iterator[Database]:
+    """The MariaDB database of another system."""
+    with running_mariadb() as database:
+        yield database
+
+
+@pytest.fixture(params=["postgresql", "mariadb"])
+def provider_database(request: pytest.FixtureRequest) -> Database:
+    """The database of another system, PostgreSQL and MariaDB in turn; tests leave its rows as they were."""
+    found = request.getfixturevalue(f"{request.param}_provider")
+    assert isinstance(found, Database)
+    return found
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
