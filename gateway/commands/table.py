@@ -23,6 +23,7 @@ GROUPS: dict[str, str] = {
     "evidence": "What is recorded of exchanges.",
     "usage": "Counts derived from evidence.",
     "keys": "The keys that sign access tokens, and those that name data subjects.",
+    "transform": "Mappings, tried and tested without a node.",
     "database": "The node's databases.",
 }
 
@@ -124,6 +125,16 @@ COMMANDS: tuple[Row, ...] = (
     Row("keys rotate", "gateway.commands.figures:keys_rotate", "Make a new signing or subject key."),
     Row("keys list", "gateway.commands.subjects:keys_list", "List the subject keys by id and time."),
     Row("keys destroy", "gateway.commands.subjects:keys_destroy", "Destroy a subject key for ever."),
+    Row(
+        "transform test",
+        "gateway.commands.transform:run_tests",
+        "Run golden folders: a message, its transforms, and what must come out.",
+    ),
+    Row(
+        "transform try",
+        "gateway.commands.transform:try_",
+        "Run transforms on a sample; show what is read, what comes out, or where it fails.",
+    ),
     Row(
         "database upgrade",
         "gateway.commands.database:upgrade",

@@ -145,7 +145,7 @@ def compiled(settings: Settings, tables: Tables) -> Expression:
 
 def place_of(source: str, error: JlensError) -> Place | None:
     """Return where in the mapping the engine found an error."""
-    offset = error.position if error.position is not None else error.start
+    offset = error.start if error.start is not None else error.position
     return None if offset is None else Place.of(source, min(offset, len(source)))
 
 
