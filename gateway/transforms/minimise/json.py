@@ -26,7 +26,11 @@ def _object(value: dict[str, Any], below: dict[str, Node]) -> dict[str, Any]:  #
     kept = {}
     for name, item in value.items():
         node = below.get(name)
-        if node is not None:
+        if node is None:
+            continue
+        if node.keeps and type(item) is str:  # most are: not worth a call
+            kept[name] = item
+        else:
             released = _limited(item, node)
             if released is not GONE:
                 kept[name] = released
