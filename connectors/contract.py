@@ -93,7 +93,11 @@ class Done:
 
 @dataclass(slots=True, kw_only=True)
 class Rejected:
-    """The call was not carried out and repeating it as it is will not help. `reason` is a short, safe text."""
+    """The call was not carried out and repeating it as it is will not help. `reason` is a short, safe text.
+
+    `credentials`: ours are refused; `too-large`: the caller's message is; `unfit POINTER: RULE`: it does not fit
+    what the provider takes, said with the place and never the value.
+    """
 
     reason: str
 

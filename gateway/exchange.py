@@ -62,6 +62,7 @@ class Reason(StrEnum):
     BODY_CUT = "body-cut"
     HEADER_INVALID = "header-invalid"
     SUBJECT_UNREADABLE = "subject-unreadable"
+    MESSAGE_UNFIT = "message-unfit"
     # unavailable, for it was not tried
     MAINTENANCE = "maintenance"
     SERVICE_BLOCKED = "service-blocked"

@@ -86,6 +86,7 @@ ROWS: Final[dict[Reason, Row]] = {
     Reason.BODY_CUT: _invalid(400, helps=True),
     Reason.HEADER_INVALID: _invalid(422),
     Reason.SUBJECT_UNREADABLE: _invalid(422),
+    Reason.MESSAGE_UNFIT: _invalid(422),
     Reason.MAINTENANCE: _unavailable("provider", 700700),
     Reason.SERVICE_BLOCKED: _unavailable("provider", 700700, helps=False),
     Reason.QUARANTINED: _unavailable("province", 700700),

@@ -355,6 +355,12 @@ REASON_TEXTS: Final[dict[Reason, Text]] = {
         "Dịch vụ yêu cầu ghi nhận ai được tra cứu. Số định danh ở vị trí quy định[[ ({where})]] phải đúng dạng, chỉ có một giá trị, và nội dung phải là JSON đọc được trọn vẹn.",
         "The service has it recorded who is looked at. The id in its place[[ ({where})]] must have the right form and one value only, and a body must be JSON that can be read whole.",
     ),
+    Reason.MESSAGE_UNFIT: text(
+        "Nội dung yêu cầu không đúng mô tả của dịch vụ",
+        "The request does not fit the service's description",
+        "Nội dung không chuyển được thành thông điệp mà bên cung cấp nhận[[ ({why})]]; chưa có gì được gửi đi.",
+        "The request cannot become a message that the provider takes[[ ({why})]]; nothing was sent.",
+    ),
     # --- unavailable: not tried ---
     Reason.MAINTENANCE: text(
         "Dịch vụ đang bảo trì",

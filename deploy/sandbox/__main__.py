@@ -20,10 +20,10 @@ from pathlib import Path
 
 import uvicorn
 
-from deploy.sandbox import bhxh, dkdn, dmdc
+from deploy.sandbox import bhxh, dancu, dkdn, dmdc
 from deploy.sandbox.faults import Faults
 
-DATABASES = {"dkdn": dkdn, "bhxh": bhxh, "dmdc": dmdc}
+DATABASES = {"dkdn": dkdn, "bhxh": bhxh, "dmdc": dmdc, "dancu": dancu}
 
 
 class _Server(uvicorn.Server):

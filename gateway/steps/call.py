@@ -37,8 +37,14 @@ PARTS = frozenset({b"range", b"if-range"})
 SERVER_ERROR = 500
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 NOT_MODIFIED = 304
-REJECTIONS = {"credentials": Reason.PROVIDER_CREDENTIALS, "header-invalid": Reason.HEADER_INVALID}
+REJECTIONS = {
+    "credentials": Reason.PROVIDER_CREDENTIALS,
+    "header-invalid": Reason.HEADER_INVALID,
+    "too-large": Reason.BODY_TOO_LARGE,
+}
 """What a connector's rejection means to the caller, where it is not the provider that rejected."""
+UNFIT = "unfit "
+"""How a rejection begins that says where, and by which rule, a message does not fit the provider's description."""
 
 
 class Witness(Protocol):
@@ -142,6 +148,8 @@ class CallStep:
             case Done():
                 record.sent = True
                 return await self._judge(exchange, result.status, result.reply, handle)
+            case Rejected(reason=reason) if reason.startswith(UNFIT):
+                raise Refusal(Reason.MESSAGE_UNFIT, why=reason.removeprefix(UNFIT))
             case Rejected(reason=reason):
                 raise Refusal(REJECTIONS.get(reason, Reason.PROVIDER_REJECTED))
             case Busy(after=after):

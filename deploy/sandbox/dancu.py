@@ -1,0 +1,260 @@
+"""The national population database, as its clients in the field see it: SOAP 1.1, with all its traps.
+
+The log-in hashes address, user, time and secret; elements stand in one order and have their lengths; a procedure or an
+officer that is not allowed is a fault (004, 005); nobody found is an empty answer with status 200. The persons are those
+of the other sandbox databases: nobody real.
+"""
+
+import base64
+import hashlib
+import time
+from collections.abc import Mapping
+from hmac import compare_digest
+from xml.sax.saxutils import escape
+
+from lxml import etree
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from deploy.sandbox.credentials import USER
+from deploy.sandbox.invented import PROVINCE, PROVINCE_CODE, Person, households
+
+BASE = "/dancu"
+CLIENT = "VN/GOV/DEMO/lgsp"
+API_KEY = "khoa-gia-lap"
+INTEGRATION = "037"
+FORBIDDEN_PROCEDURE, FORBIDDEN_OFFICER = "9.999999", "CB-KHONG-QUYEN"
+BROKEN_NUMBER = "990000000500"
+"""Looked up, it makes the database fail with a fault of its own."""
+TIMESTAMP_SECONDS = 300
+MAX_BYTES = 64 * 1024
+
+ASKED = "http://dancuquocgia.bca"
+ANSWERED = "http://www.mic.gov.vn/dancu/1.0"
+SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
+ORDER = (
+    "MaYeuCau", "MaDVC", "MaTichHop", "MaCanBo", "MaDonVi", "TaiKhoan", "SoDienThoai", "SoDinhDanh", "SoCMND", "HoVaTen",
+    "NgayThangNamSinh",
+)  # fmt: skip
+NEEDED = frozenset({"MaYeuCau", "MaDVC", "MaTichHop", "MaCanBo", "MaDonVi", "HoVaTen", "NgayThangNamSinh"})
+LENGTHS = {
+    "MaYeuCau": 40, "MaDVC": 20, "MaTichHop": 20, "MaCanBo": 20, "MaDonVi": 35, "SoDinhDanh": 12, "SoCMND": 9, "HoVaTen": 100,
+}  # fmt: skip
+SAID = {
+    "004": "Thủ tục chưa được cấp phép khai thác CSDL dân cư",
+    "005": "Tài khoản cán bộ không có quyền thao tác",
+}
+
+
+def create_app(secret: str) -> Starlette:
+    """Return the database; `secret` is what the user `lgsp` hashes into its log-in."""
+    database = PopulationDatabase(secret)
+    return Starlette(
+        routes=[
+            Route(BASE, database.describe, methods=["GET"]),
+            Route(BASE, database.answer, methods=["POST"]),
+        ]
+    )
+
+
+def examples() -> Mapping[str, str]:
+    """Return arguments that work, that find nobody, and that are not allowed."""
+    number, person = next(iter(persons().items()))
+    return {
+        "soDinhDanh": number,
+        "hoVaTen": person.name,
+        "ngaySinh": person.born.strftime("%Y-%m-%d"),
+        "soDinhDanh_missing": "999999999999",
+        "soDinhDanh_broken": BROKEN_NUMBER,
+        "maDVC_forbidden": FORBIDDEN_PROCEDURE,
+        "maCanBo_forbidden": FORBIDDEN_OFFICER,
+        "client": CLIENT,
+        "apiKey": API_KEY,
+    }
+
+
+def persons() -> dict[str, Person]:
+    """Return the invented persons by personal number; 999 is the code of no province."""
+    return {"99" + person.insurance: person for home in households() for person in home}
+
+
+class _Fault(Exception):
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class PopulationDatabase:
+    """Answers look-ups."""
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
+        self._persons = persons()
+        self._parser = etree.XMLParser(
+            resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True
+        )
+
+    async def describe(self, request: Request) -> Response:
+        """Return the description of the service."""
+        return Response(wsdl(_address(request)), media_type="text/xml; charset=utf-8")
+
+    async def answer(self, request: Request) -> Response:
+        """Answer a look-up."""
+        refused = self._refuse(request)
+        if refused is not None:
+            return refused
+        try:
+            document = await request.body()
+        except ClientDisconnect:
+            return Response(status_code=400)  # who asked is gone
+        try:
+            if len(document) > MAX_BYTES:
+                raise _Fault("Client", "Thông điệp quá lớn")
+            return self._look_up(self._read(document))
+        except _Fault as fault:
+            return _fault(fault.code, str(fault))
+
+    def _refuse(self, request: Request) -> Response | None:
+        """Refuse who does not log in as the real database wants it."""
+        headers = request.headers
+        stamp = headers.get("timestamp", "")
+        fresh = stamp.isdigit() and abs(int(stamp) / 1000 - time.time()) < TIMESTAMP_SECONDS
+        hashed = hashlib.sha256(f"{_address(request)}{USER}{stamp}{self._secret}".encode()).hexdigest()
+        expected = "Basic " + base64.b64encode(f"{USER}:{hashed}".encode()).decode()
+        if not fresh or not compare_digest(headers.get("authorization", "").encode(), expected.encode()):
+            return Response("Unauthorized", 401)
+        if headers.get("x-road-client") != CLIENT or headers.get("apikey") != API_KEY:
+            return Response("Forbidden", 403)
+        if headers.get("soapaction") != '""' or "xml" not in headers.get("content-type", ""):
+            return _fault("Client", "SOAPAction hoặc Content-Type không hợp lệ")
+        return None
+
+    def _read(self, document: bytes) -> etree._Element:
+        try:
+            root = etree.fromstring(document, self._parser)
+        except etree.XMLSyntaxError:
+            raise _Fault("Client", "XML không hợp lệ") from None
+        body = root.find(f"{{{SOAP}}}Body") if root.tag == f"{{{SOAP}}}Envelope" else None
+        if body is None or len(body) != 1 or b"<!DOCTYPE" in document:
+            raise _Fault("Client", "Thông điệp SOAP không hợp lệ")
+        return body[0]
+
+    def _look_up(self, asked: etree._Element) -> Response:
+        operation = etree.QName(asked.tag).localname
+        if operation not in ("TraCuuThongTinCongDan", "XacThucThongTinCongDan", "CungCapThongTinCongDan"):
+            raise _Fault("Client", "Không có dịch vụ này")
+        fields = _checked(asked)
+        if fields["MaDVC"] == FORBIDDEN_PROCEDURE:
+            raise _Fault("Server.004", SAID["004"])
+        if fields["MaCanBo"] == FORBIDDEN_OFFICER:
+            raise _Fault("Server.005", SAID["005"])
+        if fields.get("SoDinhDanh") == BROKEN_NUMBER:
+            raise _Fault("Server", "ORA-00600 (giả lập)")
+        person = self._persons.get(fields.get("SoDinhDanh", ""))
+        born = asked[-1][0]
+        if person is None or fields["HoVaTen"] != person.name.upper() or not _is_born(person, born):
+            return Response(b"", 200, media_type="text/xml")
+        if operation == "XacThucThongTinCongDan":
+            return _answer(
+                f'<KetQuaXacThucResponse xmlns="{ANSWERED}"><TonTai>true</TonTai></KetQuaXacThucResponse>'
+            )
+        return _answer(_shown(fields["SoDinhDanh"], person))
+
+
+def _checked(asked: etree._Element) -> dict[str, str]:
+    """Return the request's fields. Raises _Fault for a wrong order, length or namespace."""
+    names = [etree.QName(child.tag).localname for child in asked]
+    right = [name for name in ORDER if name in names]
+    if names != right or not set(names) >= NEEDED or ("SoDinhDanh" in names) == ("SoCMND" in names):
+        raise _Fault("Client", "Thứ tự hoặc thành phần của thông điệp không hợp lệ")
+    if any(etree.QName(child.tag).namespace != ASKED for child in asked.iter()):
+        raise _Fault("Client", "Không gian tên không hợp lệ")
+    fields = {name: child.text or "" for name, child in zip(names, asked, strict=True)}
+    for name, limit in LENGTHS.items():
+        value = fields.get(name)
+        if value is not None and not 0 < len(value) <= limit:
+            raise _Fault("Client", f"Độ dài của {name} không hợp lệ")
+    if fields["MaTichHop"] != INTEGRATION or len(asked[-1]) != 1:
+        raise _Fault("Client", "MaTichHop hoặc NgayThangNamSinh không hợp lệ")
+    return fields
+
+
+def _is_born(person: Person, given: etree._Element) -> bool:
+    form = {"Nam": "%Y", "NgayThangNam": "%Y%m%d"}.get(etree.QName(given.tag).localname)
+    return form is not None and given.text == person.born.strftime(form)
+
+
+def _shown(number: str, person: Person) -> str:
+    family, *middle, given = person.name.split()
+    place = f"<MaTinhThanh>{PROVINCE_CODE}</MaTinhThanh><ChiTiet>{escape(PROVINCE)}</ChiTiet><QuocGia>VN</QuocGia>"
+    return (
+        f'<CongdanCollection xmlns="{ANSWERED}"><CongDan><SoDinhDanh>{number}</SoDinhDanh>'
+        f"<HoVaTen><Ho>{family}</Ho><ChuDem>{' '.join(middle)}</ChuDem><Ten>{given}</Ten></HoVaTen>"
+        f"<GioiTinh>{2 if person.woman else 1}</GioiTinh><DanToc>01</DanToc><TinhTrangHonNhan>1</TinhTrangHonNhan>"
+        f"<NhomMau>00</NhomMau><NgayThangNamSinh><NgayThangNam>{person.born:%Y%m%d}</NgayThangNam></NgayThangNamSinh>"
+        f"<QuocTich>VN</QuocTich><ThuongTru>{place}</ThuongTru><GhiChu>Dữ liệu giả lập</GhiChu></CongDan></CongdanCollection>"
+    )
+
+
+def _answer(content: str, status: int = 200) -> Response:
+    text = f'<?xml version="1.0" encoding="utf-8"?><s:Envelope xmlns:s="{SOAP}"><s:Body>{content}</s:Body></s:Envelope>'
+    return Response(text.encode(), status, media_type="text/xml; charset=utf-8")
+
+
+def _fault(code: str, text: str) -> Response:
+    said = f"<s:Fault><faultcode>s:{code}</faultcode><faultstring>{escape(text)}</faultstring></s:Fault>"
+    return _answer(said, 500)
+
+
+def _address(request: Request) -> str:
+    return f"{request.url.scheme}://{request.headers.get('host', '')}{request.url.path}"
+
+
+def wsdl(address: str) -> str:
+    """Return the description of the service; the real one is not public, so this one is ours."""
+    fields = "".join(
+        f'<xs:element name="{name}" type="{"t:Ngay" if name == "NgayThangNamSinh" else "xs:string"}"'
+        f"{_occurs(name)}/>"
+        for name in ORDER
+    )
+    operations = ("TraCuuThongTinCongDan", "XacThucThongTinCongDan", "CungCapThongTinCongDan")
+    roots = "".join(f'<xs:element name="{name}" type="t:YeuCau"/>' for name in operations)
+    messages = "".join(
+        f'<message name="{name}"><part name="p" element="t:{name}"/></message>'
+        f'<message name="{name}Ra"><part name="p" element="a:{_root_of(name)}"/></message>'
+        for name in operations
+    )
+    ports = "".join(
+        f'<operation name="{name}"><input message="t:{name}"/><output message="t:{name}Ra"/></operation>'
+        for name in operations
+    )
+    bound = "".join(
+        f'<operation name="{name}"><soap:operation soapAction=""/><input><soap:body use="literal"/></input>'
+        '<output><soap:body use="literal"/></output></operation>'
+        for name in operations
+    )
+    return f"""<?xml version="1.0" encoding="utf-8"?>
+<definitions xmlns="http://schemas.xmlsoap.org/wsdl/" xmlns:soap="http://schemas.xmlsoap.org/wsdl/soap/" xmlns:t="{ASKED}"
+  xmlns:a="{ANSWERED}" xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="{ASKED}"><types>
+<xs:schema targetNamespace="{ASKED}" elementFormDefault="qualified"><xs:complexType name="Ngay"><xs:choice>
+<xs:element name="Nam" type="xs:string"/><xs:element name="NgayThangNam" type="xs:string"/></xs:choice></xs:complexType>
+<xs:complexType name="YeuCau"><xs:sequence>{fields}</xs:sequence></xs:complexType>{roots}</xs:schema>
+<xs:schema targetNamespace="{ANSWERED}" elementFormDefault="qualified"><xs:element name="CongdanCollection"><xs:complexType>
+<xs:sequence><xs:element name="CongDan" minOccurs="0" maxOccurs="unbounded"><xs:complexType><xs:sequence>
+<xs:any minOccurs="0" maxOccurs="unbounded" processContents="skip"/></xs:sequence></xs:complexType></xs:element></xs:sequence>
+</xs:complexType></xs:element><xs:element name="KetQuaXacThucResponse"><xs:complexType><xs:sequence>
+<xs:element name="TonTai" type="xs:boolean"/></xs:sequence></xs:complexType></xs:element></xs:schema></types>{messages}
+<portType name="DanCu">{ports}</portType><binding name="DanCu" type="t:DanCu">
+<soap:binding style="document" transport="http://schemas.xmlsoap.org/soap/http"/>{bound}</binding>
+<service name="DanCu"><port name="DanCu" binding="t:DanCu"><soap:address location="{escape(address)}"/></port></service>
+</definitions>"""
+
+
+def _occurs(name: str) -> str:
+    return "" if name in NEEDED else ' minOccurs="0"'
+
+
+def _root_of(operation: str) -> str:
+    return "KetQuaXacThucResponse" if operation == "XacThucThongTinCongDan" else "CongdanCollection"
