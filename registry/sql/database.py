@@ -107,6 +107,8 @@ def translated() -> Iterator[None]:
         exc.TimeoutError,
         asyncpg.PostgresError,
         asyncpg.InterfaceError,
+        # What the driver says when the server cuts the connection just as a statement is being sent.
+        asyncpg.InternalClientError,
         OSError,
     ) as error:
         raise StoreUnavailable(_reason(error)) from error

@@ -165,7 +165,7 @@ class PostgresBackend:
             return
         try:
             await db.close(timeout=1)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+        except (asyncpg.PostgresError, *_LOST):
             db.terminate()
 
     async def _take_slot(self) -> None:
@@ -272,6 +272,8 @@ _LOST = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.InterfaceError,
+    # What the driver says when the server cuts the connection just as a statement is being sent.
+    asyncpg.InternalClientError,
     OSError,
     TimeoutError,
 )

@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, delete, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from registry.errors import ChainBroken, KeysUnreadable, SlotTaken
+from registry.errors import ChainBroken, KeysUnreadable, LedgerUnavailable, SlotTaken
 from registry.signing import KeyList, Signer
 from registry.sql.checkpoints import Checkpoints
 from registry.sql.database import Location, open_engine, writing
@@ -20,7 +20,8 @@ from registry.sql.ledger import open_ledger
 from registry.sql.ledger_keys import LedgerKeys, now_us, open_signer
 from registry.sql.ledger_tables import batches, checkpoints, keys, metadata
 from registry.writer import LedgerWriter
-from tests.records import a_record, an_open
+from tests.exports import proven_ledger, seen
+from tests.records import a_record, an_open, until_writable
 
 NODE = "H26"
 NODE_KEY = bytes(range(32))
@@ -207,6 +208,42 @@ async def test_two_writers_of_one_slot_are_refused_also_when_they_sign(
         async with open_ledger(database_location.ledger, node=NODE, data_dir=tmp_path, signer=signer):
             pass
     assert ledger.writable
+
+
+async def test_a_ledger_that_was_made_read_only_refuses_clearly_and_loses_nothing(
+    postgres_location: Location, tmp_path: Path
+) -> None:
+    async with proven_ledger(postgres_location, tmp_path) as ledger:
+        await ledger.write(seen())
+        writer = await ledger.writer()
+        await read_only(ledger.engine, "on")
+
+        refused = seen()
+        with pytest.raises(LedgerUnavailable, match="read-only"):
+            await writer.append(refused)
+        with pytest.raises(LedgerUnavailable, match="read-only"):
+            await writer.append(seen())
+        assert not writer.writable
+
+        await read_only(ledger.engine, "off")
+        await until_writable(writer)
+        await ledger.write(seen())
+        (final,) = await EvidenceReader(ledger.engine).get(refused.exchange)
+        assert (final.record.outcome, final.record.reason) == ("node_failure", "ledger-lost")
+        assert (await EvidenceReader(ledger.engine).verify()).records == 4
+
+
+async def read_only(engine: AsyncEngine, setting: str) -> None:
+    """Set what new sessions may do, and end the writer's."""
+    async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        name = (await connection.execute(text("SELECT current_database()"))).scalar_one()
+        await connection.execute(text("SET default_transaction_read_only = off"))
+        await connection.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = {setting}"))
+        await connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'lgsp ledger'"
+            )
+        )
 
 
 # --- checkpoints ----------------------------------------------------------------------------------------

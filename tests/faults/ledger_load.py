@@ -14,6 +14,7 @@ from pathlib import Path
 from registry.errors import LedgerUnavailable
 from registry.evidence import Outcome, Record
 from registry.sql.ledger import open_ledger
+from registry.sql.ledger_keys import open_signer
 from registry.writer import LedgerWriter
 from tests.records import CONSUMERS, a_record, an_open
 
@@ -60,7 +61,8 @@ async def main(url: str, data_dir: str) -> None:
             await call(ledger, number)
             number += CALLERS + 1
 
-    async with open_ledger(url, node="H26", slot=0, data_dir=Path(data_dir)) as ledger:
+    signer = await open_signer(url, bytes(32), node="H26")
+    async with open_ledger(url, node="H26", slot=0, data_dir=Path(data_dir), signer=signer) as ledger:
         say("ready")
         async with asyncio.TaskGroup() as group:
             for first in range(CALLERS):

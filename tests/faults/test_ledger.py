@@ -18,6 +18,7 @@ import pytest
 from registry.errors import SlotTaken
 from registry.sql.database import Location, location, open_engine, upgrade
 from registry.sql.ledger import EvidenceReader, UsageReader, open_ledger
+from registry.sql.ledger_keys import open_signer
 from tests.load import tell
 from tests.postgres import PostgresServer, running_postgres
 from tests.records import seeded
@@ -127,7 +128,8 @@ async def test_a_writer_killed_under_load_loses_nothing_it_has_acknowledged(
     for _ in range(rounds):
         process = await asyncio.to_thread(start_load, database_location, tmp_path)
         acknowledged.read(await asyncio.to_thread(kill_after, process, rng.uniform(0.1, 0.6)))
-        async with open_ledger(database_location.ledger, node=NODE, slot=0, data_dir=tmp_path):
+        signer = await open_signer(database_location.ledger, bytes(32), node=NODE)
+        async with open_ledger(database_location.ledger, node=NODE, slot=0, data_dir=tmp_path, signer=signer):
             pass
         outcomes = await check(database_location, acknowledged)
 
