@@ -20,8 +20,8 @@ _BUSY_SECONDS = 5.0
 _CHECKPOINT_PAGES = 4000
 
 _PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", f"wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-_SIZES = (64, 16, 4, 1)
-"""Rows of one statement: few sizes, so that the driver remembers the statements."""
+_AT_ONCE = 64
+"""Most rows of one statement. The driver remembers one statement for each number of rows."""
 
 _USAGE = ("hour", "chain", *UsageKey._fields[1:], *VALUE_NAMES)
 
@@ -78,6 +78,7 @@ class SQLiteBackend:
                 timeout=_BUSY_SECONDS,
                 isolation_level=None,
                 check_same_thread=False,
+                cached_statements=4 * _AT_ONCE,
             )
             self._db, self._identity = db, _identity(self._file)
             for pragma in _PRAGMAS:
@@ -215,13 +216,10 @@ def _write_all(db: sqlite3.Connection, insert: str, rows: Sequence[tuple[object,
     statement for each row, most of the time of a commit went into handing the interpreter back and forth.
     """
     values = insert[insert.index("(") :]
-    start = 0
-    for size in _SIZES:
-        while len(rows) - start >= size:
-            several = ",".join([values] * size)
-            taken = [value for row in rows[start : start + size] for value in row]
-            db.execute(insert.removesuffix(values) + several, taken)
-            start += size
+    for start in range(0, len(rows), _AT_ONCE):
+        taken = rows[start : start + _AT_ONCE]
+        several = ",".join([values] * len(taken))
+        db.execute(insert.removesuffix(values) + several, [value for row in taken for value in row])
 
 
 def abandoned(file: Path) -> list[tuple[str, int]]:
