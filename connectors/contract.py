@@ -67,7 +67,7 @@ class Call:
     `path` and `query` are the normalised bytes that were authorised; `headers` hold no credentials, hop-by-hop
     or private fields of the caller's. `context` holds what the endpoint passes on, header name to value.
     `deadline` is in the host's monotonic clock, seconds. `read_only` says that a repetition does no harm, `writes`
-    that the operation is declared to change something at the provider.
+    that the operation is declared to change something at the provider, `sandbox` that nothing here is in earnest.
     """
 
     exchange: str
@@ -81,6 +81,7 @@ class Call:
     idempotency_key: str | None = None
     read_only: bool = True
     writes: bool = False
+    sandbox: bool = False
 
 
 @dataclass(slots=True, kw_only=True)

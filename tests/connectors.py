@@ -64,6 +64,7 @@ def a_call(  # noqa: PLR0913 (a test says only what matters to it)
     seconds: float = 2.0,
     operation: str = "traCuu",
     writes: bool = False,
+    sandbox: bool = False,
 ) -> Call:
     return Call(
         exchange="01890000-0000-7000-8000-000000000001",
@@ -76,4 +77,5 @@ def a_call(  # noqa: PLR0913 (a test says only what matters to it)
         context=context or {},
         read_only=not writes,
         writes=writes,
+        sandbox=sandbox,
     )

@@ -7,7 +7,8 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,7 +106,7 @@ class Database:
             await transaction.rollback()
             await connection.close()
             return
-        mine = await asyncmy.connect(
+        mine: Any = await asyncmy.connect(
             host="127.0.0.1", port=self.port, user="quantri", password=PASSWORD, database=self.name
         )
         await mine.query(statement)
@@ -168,7 +169,7 @@ def running_postgresql_database() -> Iterator[Database]:
             user=inner.system_user,
         )
         database = Database("postgresql", port, process=inner)
-        asyncio.run(
+        _finish(
             database.run(
                 _TABLE,
                 *_ROWS,
@@ -224,7 +225,7 @@ def running_mariadb() -> Iterator[Database]:
     try:
         database = Database("mariadb", port, process=process)
         _wait(database, process, folder / "log")
-        asyncio.run(database.run(_TABLE, *_ROWS))
+        _finish(database.run(_TABLE, *_ROWS))
         yield database
     finally:
         process.terminate()
@@ -240,12 +241,18 @@ def running_mariadb() -> Iterator[Database]:
 _PATH = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
 
 
+def _finish(work: Coroutine[Any, Any, Any]) -> None:
+    """Run this to its end in a thread of its own: fixtures may be asked for while a loop runs."""
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(asyncio.run, work).result()
+
+
 def _wait(database: Database, process: subprocess.Popen[bytes], log: Path) -> None:
     for _ in range(300):
         if process.poll() is not None:
             raise AssertionError(f"MariaDB ended: {log.read_text('utf-8', 'replace')[-3000:]}")
         try:
-            asyncio.run(database.run("SELECT 1"))
+            _finish(database.run("SELECT 1"))
         except asyncmy.errors.MySQLError:
             time.sleep(0.1)
         else:

@@ -14,7 +14,7 @@ from gateway.exchange import Exchange, Reason, Refusal, Reply
 from gateway.steps.minimise import Minimise, scope_of
 from gateway.steps.route import path_below_version
 from gateway.views import OperationView
-from registry.entities import Mode
+from registry.entities import Environment, Mode
 from registry.evidence import Ledger, Outcome, Record
 
 HOP_BY_HOP = frozenset(
@@ -140,6 +140,7 @@ class CallStep:
             idempotency_key=key,
             read_only=not operation.writes and request.method in REPEATABLE,
             writes=operation.writes,
+            sandbox=exchange.client.environment == Environment.SANDBOX,
         )
 
     async def _read(self, exchange: Exchange, result: Result, handle: EndpointHandle) -> Reply:

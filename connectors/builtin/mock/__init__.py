@@ -1,0 +1,1 @@
+"""A provider made from an OpenAPI description. Start at `connector.py`."""

@@ -1,0 +1,245 @@
+"""A provider that does not exist: it answers as an OpenAPI description says, with invented data or described examples."""
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl
+
+import orjson
+
+from connectors.builtin.mock.invent import Inventor
+from connectors.builtin.mock.operations import MockOperation, operations_of, variables_of
+from connectors.builtin.mock.settings import MockSettings, Scheduled, is_fault
+from connectors.contract import (
+    Busy,
+    Call,
+    Capabilities,
+    CheckStep,
+    ConnectorContext,
+    ConnectorSettings,
+    DescribedOperation,
+    Done,
+    Result,
+    Unknown,
+    Unreachable,
+)
+from connectors.errors import SettingsRefused
+from connectors.message import Body, Message
+
+MOST_BODY = 65_536
+MOST_DELAY_SECONDS = 60.0
+VIETNAM = timedelta(hours=7)
+INVENTED = (b"mock", b"invented")
+_NOT_FOUND = 404
+_TOO_LARGE = 413
+
+
+class MockConnector:
+    """Answers by a description. Nothing in its data is anybody's."""
+
+    kind: ClassVar[str] = "mock"
+    version: ClassVar[str] = "1"
+    capabilities: ClassVar[Capabilities] = Capabilities(idempotence="native")
+    Settings: ClassVar[type[ConnectorSettings]] = MockSettings
+
+    def __init__(self, settings: MockSettings, context: ConnectorContext) -> None:
+        self._settings = settings
+        self._clock = context.clock
+        try:
+            self._operations = operations_of(settings.description)
+        except ValueError as error:
+            raise SettingsRefused(f"/description: {error}") from None
+        self._calls = 0
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._closed = False
+
+    async def open(self) -> None:
+        """Nothing is taken up."""
+
+    async def call(self, call: Call) -> Result:
+        """Answer, or fail as ordered. May raise what the call's own body stream raises."""
+        if self._closed:
+            return Unreachable(reason="closed")
+        self._running += 1
+        self._calls += 1
+        self._idle.clear()
+        try:
+            return await self._call(call)
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
+
+    async def _call(self, call: Call) -> Result:
+        orders = self._orders(call)
+        body = await _collect(call.message.body)
+        fault, delay = self._planned(call)
+        fault = orders.get(b"mock-fault", fault)
+        delay = _seconds(orders.get(b"mock-delay", ""), delay)
+        left = call.deadline - self._clock.monotonic()
+        if fault == "timeout" or delay >= left:
+            await asyncio.sleep(max(left, 0))
+            return Unknown(reason="timeout")
+        if delay:
+            await asyncio.sleep(delay)
+        if is_fault(fault):
+            return _fault(fault)
+        if body is None:
+            return _said(_TOO_LARGE, "the body is too large for a mock")
+        try:
+            return self._answer(call, body, orders.get(b"mock-example", ""))
+        except (ValueError, TypeError, AttributeError, KeyError):
+            # A schema that is none: descriptions are other people's, and nobody checked this part before.
+            return Unknown(reason="description", rubbish=True)
+
+    def _orders(self, call: Call) -> dict[bytes, str]:
+        """Return what the caller orders, if it may."""
+        if not (call.sandbox and self._settings.headers_in_sandbox):
+            return {}
+        return {
+            name: value.decode("latin-1") for name, value in call.message.headers if name.startswith(b"mock-")
+        }
+
+    def _planned(self, call: Call) -> tuple[str, float]:
+        """Return the fault and the delay that the schedule has for this call."""
+        fault, delay = "", 0.0
+        for planned in self._settings.schedule:
+            if self._is_due(planned, call.operation):
+                fault, delay = fault or planned.fault or "", max(delay, planned.delay_seconds)
+        return fault, delay
+
+    def _is_due(self, planned: Scheduled, operation: str) -> bool:
+        if planned.operations and operation not in planned.operations:
+            return False
+        if self._calls % planned.every:
+            return False
+        now = (datetime.fromtimestamp(self._clock.time(), UTC) + VIETNAM).strftime("%H:%M")
+        since, until = planned.daily_from or "00:00", planned.daily_until or "24:00"
+        return since <= now < until if since <= until else not until <= now < since
+
+    def _answer(self, call: Call, body: bytes, example: str) -> Done:
+        found = self._find(call)
+        if found is None:
+            return _said(_NOT_FOUND, "the description has no such operation")
+        operation, variables = found
+        if operation.content is None:
+            return Done(status=operation.status, reply=Message(b"", "", [INVENTED]))
+        examples = operation.examples() if self._settings.prefer == "examples" else {}
+        if example in examples or (examples and not example):
+            value = examples.get(example, next(iter(examples.values())))
+        else:
+            value = self._invent(call, operation.content, body, variables)
+        return _reply(operation, value)
+
+    def _find(self, call: Call) -> tuple[MockOperation, dict[str, str]] | None:
+        """Return the operation of the call's name, or else of its method and path."""
+        by_path: tuple[MockOperation, dict[str, str]] | None = None
+        for operation in self._operations:
+            variables = variables_of(call.path, operation.path)
+            if operation.name == call.operation:
+                return operation, variables or {}
+            if variables is not None and operation.method == call.method and by_path is None:
+                by_path = operation, variables
+        return by_path
+
+    def _invent(
+        self, call: Call, content: Mapping[str, Any], body: bytes, variables: Mapping[str, str]
+    ) -> Any:
+        question = b"\0".join(
+            (
+                self._settings.seed.encode(),
+                call.operation.encode(),
+                call.path.encode(),
+                call.query.encode(),
+                body,
+            )
+        )
+        random = Random(hashlib.sha256(question).digest())  # noqa: S311 (invents data, guards nothing)
+        asked = {**_members(body), **dict(parse_qsl(call.query)), **variables}
+        return Inventor(self._settings.description, random, asked).make(content.get("schema", {}))
+
+    async def check(self) -> Sequence[CheckStep]:
+        """There is nothing on the way; the contract is the description."""
+        way = [
+            CheckStep(step=step, ok=None, detail="not needed")
+            for step in ("dns", "tcp", "tls", "credentials")
+        ]
+        return [*way, CheckStep(step="contract", ok=True, detail=f"{len(self._operations)} operations")]
+
+    async def describe(self) -> Sequence[DescribedOperation]:
+        """Return the description's operations."""
+        return [DescribedOperation(name=it.name, method=it.method, path=it.path) for it in self._operations]
+
+    async def drain(self) -> None:
+        """Return when no call is under way."""
+        self._closed = True
+        await self._idle.wait()
+
+    async def close(self) -> None:
+        """Nothing is held. Idempotent."""
+        self._closed = True
+
+
+async def _collect(body: Body) -> bytes | None:
+    """Return a whole body, None for one that is too large; its stream is read to the end all the same."""
+    if isinstance(body, bytes):
+        return body if len(body) <= MOST_BODY else None
+    kept = bytearray()
+    size = 0
+    async for piece in body:
+        size += len(piece)
+        if size <= MOST_BODY:
+            kept += piece
+    return bytes(kept) if size <= MOST_BODY else None
+
+
+def _members(body: bytes) -> dict[str, Any]:
+    """Return the members of a JSON body, none of anything else."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _reply(operation: MockOperation, value: Any) -> Done:  # Any: JSON
+    is_json = operation.media_type.partition(";")[0].endswith("json")
+    body = value.encode() if isinstance(value, str) and not is_json else orjson.dumps(value)
+    media_type = operation.media_type
+    return Done(
+        status=operation.status,
+        reply=Message(body, media_type, [(b"content-type", media_type.encode()), INVENTED]),
+    )
+
+
+def _said(status: int, text: str) -> Done:
+    body = orjson.dumps({"title": text, "status": status})
+    media_type = "application/problem+json"
+    return Done(
+        status=status, reply=Message(body, media_type, [(b"content-type", media_type.encode()), INVENTED])
+    )
+
+
+def _fault(fault: str) -> Result:
+    match fault:
+        case "unreachable":
+            return Unreachable(reason="refused")
+        case "cut":
+            return Unknown(reason="cut")
+        case "rubbish":
+            return Unknown(reason="rubbish", rubbish=True)
+        case "busy":
+            return Busy(after=1.0)
+        case _:
+            return _said(int(fault), "a fault that was asked for")
+
+
+def _seconds(text: str, otherwise: float) -> float:
+    if not text.replace(".", "", 1).isdecimal() or not text.isascii():
+        return otherwise
+    return min(float(text), MOST_DELAY_SECONDS)

@@ -1,0 +1,239 @@
+"""The `mock` connector: answers by a description, the same for the same question, and faults on demand."""
+
+import asyncio
+import time
+from typing import Any, cast
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.builtin.mock.connector import MockConnector
+from connectors.builtin.mock.settings import MockSettings
+from connectors.contract import Busy, Call, Done, HTTPClient, Result, Unknown, Unreachable
+from connectors.errors import SettingsRefused
+from connectors.message import Headers
+from tests.connectors import a_call, a_context
+
+HTTP = cast("HTTPClient", None)
+PERSON = {
+    "type": "object",
+    "properties": {
+        "soDinhDanh": {"type": "string", "pattern": "^[0-9]{12}$"},
+        "hoTen": {"type": "string"},
+        "ngaySinh": {"type": "string", "format": "date"},
+        "gioiTinh": {"type": "string", "enum": ["Nam", "Nữ"]},
+        "diaChi": {"type": ["string", "null"]},
+        "soCon": {"type": "integer", "minimum": 0, "maximum": 3},
+        "conSong": {"type": "boolean"},
+        "me": {"$ref": "#/components/schemas/Nguoi"},
+        "con": {"type": "array", "items": {"$ref": "#/components/schemas/Nguoi"}, "maxItems": 2},
+    },
+}
+
+
+def described(content: dict[str, Any], *, version: str = "3.1.0", status: str = "200") -> dict[str, Any]:
+    answer = {"description": "ok", "content": {"application/json": content}}
+    return {
+        "openapi": version,
+        "info": {"title": "Tra cứu (giả lập)", "version": "1"},
+        "paths": {
+            "/cong-dan/{soDinhDanh}": {
+                "get": {"operationId": "traCuu", "responses": {"404": {"description": "no"}, status: answer}},
+                "delete": {"responses": {"204": {"description": "gone"}}},
+            }
+        },
+        "components": {"schemas": {"Nguoi": PERSON}},
+    }
+
+
+BY_SCHEMA = described({"schema": {"$ref": "#/components/schemas/Nguoi"}})
+
+
+def mocking(description: dict[str, Any] = BY_SCHEMA, **given: Any) -> MockConnector:
+    return MockConnector(MockSettings.model_validate({"description": description} | given), a_context(HTTP))
+
+
+def ask(so: str = "999000000001", *, headers: Headers | None = None, **given: Any) -> Call:
+    return a_call(path=f"/cong-dan/{so}", headers=headers, **given)
+
+
+def document(result: Result) -> Any:
+    assert isinstance(result, Done), result
+    assert isinstance(result.reply.body, bytes)
+    return orjson.loads(result.reply.body)
+
+
+async def test_invented_people_are_plausible_and_repeat_the_question() -> None:
+    person = document(await mocking().call(ask("999000000001")))
+
+    assert person["soDinhDanh"] == "999000000001"
+    assert len(person["hoTen"].split()) == 3
+    assert person["gioiTinh"] in ("Nam", "Nữ")
+    assert person["ngaySinh"][4] == "-"
+    assert 0 <= person["soCon"] <= 3
+    assert person["me"]["soDinhDanh"] == "999000000001" or person["me"]["soDinhDanh"].startswith("9")
+
+
+async def test_the_same_question_gets_the_same_answer_and_another_another() -> None:
+    first, second = mocking(), mocking()
+    other_seed = mocking(seed="khác")
+
+    answers = [document(await it.call(ask())) for it in (first, second, first)]
+
+    assert answers[0] == answers[1] == answers[2]
+    assert document(await first.call(ask("999000000002"))) != answers[0]
+    assert document(await other_seed.call(ask())) != answers[0]
+
+
+async def test_described_examples_come_first() -> None:
+    content = {
+        "schema": PERSON,
+        "examples": {"mot": {"value": {"hoTen": "Ví Dụ Một"}}, "hai": {"value": {"hoTen": "Ví Dụ Hai"}}},
+    }
+    connector = mocking(described(content))
+    chosen = ask(sandbox=True, headers=[(b"mock-example", b"hai")])
+
+    assert document(await connector.call(ask())) == {"hoTen": "Ví Dụ Một"}
+    assert document(await connector.call(chosen)) == {"hoTen": "Ví Dụ Hai"}
+    assert document(await mocking(described(content), prefer="invented").call(ask()))["conSong"] in (
+        True,
+        False,
+    )
+
+
+async def test_an_answer_without_content_has_none_and_an_unknown_path_is_not_found() -> None:
+    connector = mocking()
+    removed = await connector.call(ask(method="DELETE", operation="xoa"))
+    unknown = await connector.call(a_call(path="/khac", operation="khac"))
+
+    assert isinstance(removed, Done)
+    assert (removed.status, removed.reply.body) == (204, b"")
+    assert isinstance(unknown, Done)
+    assert unknown.status == 404
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        ("unreachable", Unreachable(reason="refused")),
+        ("cut", Unknown(reason="cut")),
+        ("rubbish", Unknown(reason="rubbish", rubbish=True)),
+        ("timeout", Unknown(reason="timeout")),
+        ("busy", Busy(after=1.0)),
+    ],
+)
+async def test_faults_are_ordered_by_header_in_the_sandbox_only(fault: str, expected: Result) -> None:
+    headers = [(b"mock-fault", fault.encode())]
+    connector = mocking()
+
+    assert await connector.call(ask(sandbox=True, headers=headers, seconds=0.2)) == expected
+    assert isinstance(await connector.call(ask(sandbox=False, headers=headers)), Done)
+    off = mocking(headers_in_sandbox=False)
+    assert isinstance(await off.call(ask(sandbox=True, headers=headers)), Done)
+
+
+async def test_a_status_and_a_delay_are_ordered_by_header() -> None:
+    started = time.monotonic()
+    result = await mocking().call(
+        ask(sandbox=True, headers=[(b"mock-fault", b"503"), (b"mock-delay", b"0.1")])
+    )
+
+    assert isinstance(result, Done)
+    assert result.status == 503
+    assert time.monotonic() - started >= 0.1
+
+
+@pytest.mark.parametrize("value", [b"", b"-1", b"1e9", b"nan", b"inf", b"99999", b"\xb2", b"1.2.3", b"x"])
+async def test_odd_orders_are_not_followed(value: bytes) -> None:
+    headers = [(b"mock-delay", value), (b"mock-fault", value), (b"mock-example", value)]
+    async with asyncio.timeout(1):
+        result = await mocking().call(ask(sandbox=True, headers=headers, seconds=0.1))
+
+    assert isinstance(result, Done | Unknown)
+
+
+async def test_faults_come_by_schedule() -> None:
+    connector = mocking(schedule=[{"fault": "500", "every": 3}, {"fault": "cut", "operations": ["khac"]}])
+    results = [await connector.call(ask()) for _ in range(6)]
+
+    assert [it.status for it in results if isinstance(it, Done)] == [200, 200, 500, 200, 200, 500]
+
+
+async def test_a_schedule_keeps_vietnamese_time() -> None:
+    now = time.gmtime(time.time() + 7 * 3600)
+    here, elsewhere = f"{now.tm_hour:02}:00", f"{(now.tm_hour + 2) % 24:02}:00"
+    within = [{"fault": "busy", "daily_from": here, "daily_until": elsewhere}]
+    without = [{"fault": "busy", "daily_from": elsewhere, "daily_until": here}]
+
+    assert isinstance(await mocking(schedule=within).call(ask()), Busy)
+    assert isinstance(await mocking(schedule=without).call(ask()), Done)
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        {
+            "openapi": "3.1.0",
+            "paths": {"/a": {"get": {"responses": {"200": {"$ref": "https://x.invalid/a"}}}}},
+        },
+        {"openapi": "3.1.0", "paths": {"/a": {"get": {"responses": {"200": {"$ref": "#/b"}}}}}},
+        {"openapi": "3.1.0", "paths": {"/a": {"$ref": "#/paths/~1a"}}},
+        {"openapi": "3.1.0", "paths": {"/a": 1}},
+        {"openapi": "3.1.0", "paths": {"/a": {"get": []}}},
+    ],
+)
+def test_a_description_that_leads_nowhere_is_refused_by_name(description: dict[str, Any]) -> None:
+    with pytest.raises(SettingsRefused, match="/description"):
+        mocking(description)
+
+
+@pytest.mark.parametrize("description", [{"swagger": "2.0", "paths": {}}, {"openapi": "3.1.0"}, {}])
+def test_what_is_not_openapi_3_is_refused(description: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="description"):
+        MockSettings.model_validate({"description": description})
+
+
+async def test_a_schema_that_grows_without_end_is_bounded() -> None:
+    schema = {
+        "type": "object",
+        "properties": {f"a{n}": {"$ref": "#/components/schemas/X"} for n in range(50)},
+    }
+    description = described({"schema": {"$ref": "#/components/schemas/X"}})
+    description["components"]["schemas"]["X"] = schema
+    started = time.monotonic()
+    await mocking(description).call(ask())
+
+    assert time.monotonic() - started < 1.0
+
+
+SCHEMAS = st.recursive(
+    st.sampled_from(["string", "integer", "number", "boolean", "null", 7, None, ["string", "null"]]).map(
+        lambda kind: {"type": kind}
+    ),
+    lambda inner: st.one_of(
+        st.fixed_dictionaries({"type": st.just("array"), "items": inner, "minItems": st.integers(-1, 3)}),
+        st.dictionaries(st.text(max_size=5), inner, max_size=3).map(
+            lambda members: {"type": "object", "properties": members}
+        ),
+        st.lists(inner, max_size=2).map(lambda parts: {"allOf": parts}),
+        st.lists(inner, max_size=2).map(lambda parts: {"oneOf": parts}),
+    ),
+    max_leaves=10,
+)
+
+
+@given(SCHEMAS)
+def test_whatever_the_schema_there_is_a_result(schema: dict[str, Any]) -> None:
+    result = asyncio.run(mocking(described({"schema": schema}, version="3.0.3")).call(ask()))
+
+    assert isinstance(result, Done | Unknown)
+
+
+async def test_openapi_3_0_is_read_as_well() -> None:
+    schema = {"type": "object", "properties": {"hoTen": {"type": "string", "nullable": True}}}
+
+    assert document(await mocking(described({"schema": schema}, version="3.0.3", status="201")).call(ask()))[
+        "hoTen"
+    ]
