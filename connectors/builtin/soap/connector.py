@@ -24,7 +24,9 @@ from connectors.builtin.soap.envelope import (
     content_of,
     fault_in,
 )
-from connectors.builtin.soap.fields import Field, Unfit, read, read_json
+from connectors.builtin.soap.fields import Field, Unfit
+from connectors.builtin.soap.json_text import dump, read_json
+from connectors.builtin.soap.reading import read
 from connectors.builtin.soap.security import Security
 from connectors.builtin.soap.settings import SOAPSettings
 from connectors.builtin.soap.wire import Answer, Calls, Poster, TooLarge, result_of, whole
@@ -281,7 +283,8 @@ class SOAPConnector:
         if operation.reply_name and local(element.tag) != operation.reply_name:
             raise Unfit("another-message")
         start = body if operation.reply_is_content else element
-        return _done(answer.status, orjson.dumps(read(start, operation.reply)))
+        value = read(start, operation.reply)
+        return _done(answer.status, dump(value, gently=len(answer.body) > LARGE))
 
     def _nothing(self, status: int, plan: _Plan) -> Result:
         """Return what an empty answer means: nothing was due, nothing was found, or it is none."""

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from lxml import etree
 
-from connectors.builtin.soap.fields import XSI, Anything, Type, read
+from connectors.builtin.soap.fields import XSI, Anything, Type
+from connectors.builtin.soap.reading import read
 from connectors.builtin.soap.xml import escape, local
 
 Version = Literal["1.1", "1.2"]

@@ -14,9 +14,11 @@ import orjson
 from lxml import etree
 
 from connectors.builtin.soap.envelope import Fault, NoEnvelope, Shell, body_of, content_of, fault_in
-from connectors.builtin.soap.fields import Anything, Unfit, read, read_json
+from connectors.builtin.soap.fields import Anything, Unfit
+from connectors.builtin.soap.json_text import dump, read_json
 from connectors.builtin.soap.person import birth_in, name_in, number_of
 from connectors.builtin.soap.population_settings import LENGTHS, OperationName, PopulationSettings
+from connectors.builtin.soap.reading import read
 from connectors.builtin.soap.wire import Answer, Calls, Poster, TooLarge, result_of, whole
 from connectors.builtin.soap.xml import SafeReader, XMLRefused, escape, local
 from connectors.contract import (
@@ -356,5 +358,6 @@ def _error(code: str, reason: str, status: int) -> Result:
 
 
 def _done(status: int, answer: Mapping[str, Any]) -> Done:
-    body = orjson.dumps(answer)
+    people = answer.get("CongDan")
+    body = dump(answer, gently=isinstance(people, list) and len(people) > 1)
     return Done(status=status, reply=Message(body, JSON, [(b"content-type", JSON.encode())]))

@@ -3,12 +3,15 @@
 import json
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
 from connectors.builtin.soap import fields as f
+from connectors.builtin.soap.json_text import dump, read_json
+from connectors.builtin.soap.reading import read
 from connectors.builtin.soap.wsdl import Description, Sources, load
 from tests.soap import NS, SCHEMA, a_wsdl
 
@@ -22,7 +25,7 @@ def written(value: object) -> etree._Element:
     """Write a request and return its element."""
     assert REQUEST is not None
     out: list[str] = []
-    given = f.read_json(json.dumps(value, ensure_ascii=False).encode())
+    given = read_json(json.dumps(value, ensure_ascii=False).encode())
     REQUEST.write_one(given, out, 0)
     declared = "".join(f' xmlns:{prefix}="{uri}"' for uri, prefix in DESCRIPTION.prefixes.items())
     return etree.fromstring(f'<r{declared} xmlns:xsi="{f.XSI}">{"".join(out)}</r>')[0]
@@ -30,7 +33,7 @@ def written(value: object) -> etree._Element:
 
 def read_back(text: str) -> Any:
     assert REPLY is not None
-    return f.read(etree.fromstring(text), REPLY)
+    return read(etree.fromstring(text), REPLY)
 
 
 FULL = {
@@ -58,7 +61,7 @@ def test_all_forms_of_a_type_are_written_as_its_schema_wants_them_and_read_back(
 
     XSD.assertValid(etree.fromstring(etree.tostring(element)))
     assert REQUEST is not None
-    assert f.read(element, REQUEST.type) == FULL
+    assert read(element, REQUEST.type) == FULL
 
 
 def test_fields_stand_in_the_schemas_order_whatever_the_jsons_is() -> None:
@@ -119,11 +122,11 @@ def test_what_does_not_fit_is_refused_with_its_place_and_without_its_value(value
 )
 def test_json_that_is_not_clean_is_refused(document: bytes) -> None:
     with pytest.raises(f.Unfit):
-        f.read_json(document)
+        read_json(document)
 
 
 def test_a_lone_surrogate_is_refused_where_it_is_written() -> None:
-    given = f.read_json(b'{"soDinhDanh": "\\ud800"}')
+    given = read_json(b'{"soDinhDanh": "\\ud800"}')
 
     assert REQUEST is not None
     with pytest.raises(f.Unfit, match="/soDinhDanh: character"):
@@ -131,8 +134,8 @@ def test_a_lone_surrogate_is_refused_where_it_is_written() -> None:
 
 
 def test_numbers_keep_every_digit() -> None:
-    assert f.read_json(b"123456789012345678901234567890") == "123456789012345678901234567890"
-    assert f.read_json(b"1e400") == "1e400"
+    assert read_json(b"123456789012345678901234567890") == "123456789012345678901234567890"
+    assert read_json(b"1e400") == "1e400"
     back = read_back(
         f'<TraCuuResponse xmlns="{NS}"><nguoi><hoTen>x</hoTen><tuoi>7</tuoi><soDinhDanh>001099000001</soDinhDanh>'
         "<tien>12345678901234567.10</tien></nguoi></TraCuuResponse>"
@@ -199,4 +202,20 @@ def test_whatever_fits_comes_back_as_it_went(person: dict[str, Any]) -> None:
     element = written(value)
 
     assert REQUEST is not None
-    assert f.read(element, REQUEST.type) == value
+    assert read(element, REQUEST.type) == value
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=3),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+        max_leaves=20,
+    ),
+    st.integers(0, 3),
+)
+def test_json_is_the_same_when_it_is_written_gently(value: Any, times: int) -> None:
+    made = {"danhSach": [value] * (times * 201), "khac": value}
+    expected = orjson.dumps(made)
+
+    assert dump(made, gently=False) == expected
+    assert dump(made, gently=True) == expected

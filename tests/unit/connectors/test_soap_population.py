@@ -42,7 +42,9 @@ async def ask(
         made = PopulationSettings(**{"url": parts.url} | SETTINGS | settings)
         connector = PopulationConnector(made, a_context(parts.http, secrets=parts.secrets))
         await connector.open()
-        call = a_call(method="POST", body=orjson.dumps(asked), context=TOLD if told is None else told, seconds=1.0)
+        call = a_call(
+            method="POST", body=orjson.dumps(asked), context=TOLD if told is None else told, seconds=1.0
+        )
         call.operation = operation
         result = await connector.call(call)
         await connector.close()

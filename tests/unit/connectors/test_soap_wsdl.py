@@ -17,6 +17,8 @@ from pydantic import ValidationError
 from zeep.wsdl import Document
 
 from connectors.builtin.soap import fields as f
+from connectors.builtin.soap.json_text import read_json
+from connectors.builtin.soap.reading import read
 from connectors.builtin.soap.settings import SOAPSettings
 from connectors.builtin.soap.wsdl import Sources, WSDLRefused, load, namespaces_of, schema_of
 from tests.soap import NS, SCHEMA, a_wsdl
@@ -317,12 +319,12 @@ def test_what_is_written_of_ugly_types_is_what_xml_schema_wants(seed: int) -> No
         assert one.request is not None
         value = a_value(one.request.type, Random(seed))  # noqa: S311 (invented values)
         out: list[str] = []
-        one.request.write_one(f.read_json(orjson.dumps(value)), out, 0)
+        one.request.write_one(read_json(orjson.dumps(value)), out, 0)
         element = etree.fromstring(f'<r{names} xmlns:xsi="{f.XSI}">{"".join(out)}</r>')[0]
         judge.assertValid(etree.fromstring(etree.tostring(element)))
         again: list[str] = []
-        back = f.read(element, one.request.type)
-        one.request.write_one(f.read_json(orjson.dumps(back)), again, 0)
+        back = read(element, one.request.type)
+        one.request.write_one(read_json(orjson.dumps(back)), again, 0)
         assert again == out
 
 
@@ -337,7 +339,7 @@ def test_zeep_writes_the_same_message() -> None:
     operation = load(Sources(a_wsdl(), {}), None, None, None).operations["TraCuu"]
     assert operation.request is not None
     out: list[str] = []
-    operation.request.write_one(f.read_json(orjson.dumps(value)), out, 0)
+    operation.request.write_one(read_json(orjson.dumps(value)), out, 0)
     ours = etree.fromstring(f'<r xmlns:n0="{NS}">{"".join(out)}</r>')[0]
 
     assert etree.tostring(ours, method="c14n", exclusive=True).replace(b"n0", b"ns0") == etree.tostring(
