@@ -7,9 +7,18 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
 from gateway.exchange import Reason
-from gateway.metrics import DECLARATIONS, Metrics, mark_process_dead, prepare_multiprocess, reference, wipe
+from gateway.metrics import (
+    DECLARATIONS,
+    GATEWAY_BUCKETS,
+    Metrics,
+    mark_process_dead,
+    prepare_multiprocess,
+    reference,
+    wipe,
+)
 from registry.evidence import Outcome
 
 WORKER = """
@@ -48,6 +57,29 @@ def test_an_exchange_counts_and_its_times_stand_apart() -> None:
     assert seen['lgsp_exchange_gateway_seconds_count{service="apiDKDN"}'] == 2
     assert seen['lgsp_exchange_provider_seconds_count{service="apiDKDN"}'] == 1
     assert seen['lgsp_exchange_provider_seconds_sum{service="apiDKDN"}'] == pytest.approx(0.03)
+
+
+def test_times_told_later_are_what_the_library_itself_would_have_counted() -> None:
+    times = [*GATEWAY_BUCKETS, 0.0, 0.00019, 0.0021, 0.3, 2.50001, 77.0]
+    metrics, reference_registry = Metrics(), CollectorRegistry()
+    own = Histogram(
+        "lgsp_exchange_gateway_seconds",
+        "x",
+        ["service"],
+        buckets=GATEWAY_BUCKETS,
+        registry=reference_registry,
+    )
+
+    for seconds in times:
+        metrics.exchange("a", "success", seconds, 0.0)
+        own.labels("a").observe(seconds)
+
+    wanted = parse(generate_latest(reference_registry).decode())
+    for _ in range(2):  # what was told is not told again
+        seen = samples(metrics)
+        for name, value in wanted.items():
+            if not name.startswith("lgsp_exchange_gateway_seconds_created"):
+                assert seen[name] == pytest.approx(value), name
 
 
 def test_reasons_and_results_come_from_closed_sets() -> None:
