@@ -17,7 +17,7 @@ from bench.cases import CASES, Bench
 from bench.keys import make_keys
 from bench.processes import cores
 from bench.report import machine, table
-from bench.rounds import SUBJECTS, Figures, Plan, open_rounds, void
+from bench.rounds import FEWER, SUBJECTS, Figures, Plan, open_rounds, void
 from bench.subjects import Setting
 
 
@@ -25,7 +25,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the cases and print their figures; 1 when one of them is void."""
     given = _parser().parse_args(arguments)
     plan = Plan(
-        rounds=given.rounds, seconds=given.seconds, connections=given.connections, subjects=given.subjects
+        rounds=given.rounds,
+        seconds=given.seconds,
+        connections=given.connections,
+        subjects=given.subjects or tuple(SUBJECTS),
+        fewer=given.subjects or FEWER,
     )
     subject_core, other_core = cores()
     figures: dict[str, dict[str, Figures]] = {}
@@ -53,10 +57,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="one JSON object {case: {subject: figures}}")
     parser.add_argument("--cases", type=_among(CASES), default=CASES, help=", ".join(CASES))
     parser.add_argument(
-        "--subjects", type=_among(tuple(SUBJECTS)), default=tuple(SUBJECTS), help=", ".join(SUBJECTS)
+        "--subjects",
+        type=_among(tuple(SUBJECTS)),
+        help=f"{', '.join(SUBJECTS)}; without it all in the main cases, fewer in the others",
     )
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=2.0, help="length of a round; most cases take half")
+    parser.add_argument("--seconds", type=float, default=1.5, help="length of a round; most cases take half")
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--naive-client", choices=["httpx2", "httpx"], default="httpx2")
     parser.add_argument(

@@ -27,8 +27,8 @@ Found = dict[str, dict[str, Figures]]
 class Case:
     """Subjects that do the same thing in turn. A proxy that checks no tokens does in all but `policies` what it can.
 
-    `connections` None: as many as the plan says. `main`: takes whole rounds and the naive build, the others half
-    ones without it.
+    `connections` None: as many as the plan says. `main`: whole rounds of all subjects; the others take half ones of
+    fewer.
     """
 
     shape: Shape = USUAL
@@ -68,9 +68,8 @@ class Bench:
         rounds = self._rounds if case.main else self._rounds.half()
         subjects = [
             subject
-            for subject in rounds.plan.subjects
-            if (case.main or subject != "naive")
-            and not (case.tls and subject == "direct")
+            for subject in (rounds.plan.subjects if case.main else rounds.plan.fewer)
+            if not (case.tls and subject == "direct")
             and not (case.only_policed and subject in PROXIES and not PROXIES[subject].checks_tokens)
         ]
         with ExitStack() as stack:
@@ -102,7 +101,7 @@ class Bench:
         """100 MB down and 100 MB up, with the memory that it took."""
         found = {}
         with ExitStack() as stack:
-            names = [name for name in LARGE_BODY_SUBJECTS if name in self._rounds.plan.subjects]
+            names = [name for name in LARGE_BODY_SUBJECTS if name in self._rounds.plan.fewer]
             for name, subject in self._rounds.open(stack, names, self._setting).items():
                 self._say(f"body100m: {name}")
                 found[name] = measure_large_bodies(subject)
@@ -122,7 +121,7 @@ class Bench:
         found: Found = {}
         for name, policies in (("open-loop-plain", False), ("open-loop-policies", True)):
             with ExitStack() as stack:
-                names = [name for name in OPEN_LOOP_SUBJECTS if name in self._rounds.plan.subjects]
+                names = [name for name in OPEN_LOOP_SUBJECTS if name in self._rounds.plan.fewer]
                 setting = replace(self._setting, policies=policies)
                 running = self._rounds.open(stack, names, setting)
                 rate = self._saturated(running["lgsp"]) * HALF if "lgsp" in running else 1000.0
