@@ -48,6 +48,8 @@ from gateway.steps.quota import Quotas
 from gateway.steps.record import Recorder
 from gateway.steps.streams import Streams
 from gateway.subject_keys import SubjectKeys, SubjectKeysWrong, subject_keys_path
+from gateway.transforms.examples import TransformChecks
+from gateway.transforms.guests import Guests
 from registry.entities import Endpoint, Version
 from registry.errors import Flaw, StoreUnavailable
 from registry.register import Register
@@ -106,6 +108,7 @@ async def build(settings: Settings, *, slot: int, addresses: Sequence[Address]) 
         for engine in (builder.registry_engine, builder.ledger_engine):
             stack.push_async_callback(engine.dispose)
         stack.push_async_callback(builder.transport.close)
+        stack.callback(builder.guests.close)
         await builder.open()
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         stack.push_async_callback(builder.leave)
@@ -173,7 +176,8 @@ class Builder:
         self.secrets = SecretBindings(settings.secrets_file, variables=secret_variables())
         self.secrets.check()
         self.endpoints = Endpoints(self.catalogue, self._context, deadlines=self.deadlines)
-        self.compiler = Compiler(self.endpoints.prepare)
+        self.guests = Guests()
+        self.compiler = Compiler(self.endpoints.prepare, self.guests)
         self.snapshots = Snapshots(self.registry, self.compiler, retain=self.endpoints.retain)
 
     def _context(self, organisation: str) -> ConnectorContext:
@@ -410,7 +414,13 @@ class Builder:
             settings=self.settings,
             node_key=self.node_key,
             registry=self.registry,
-            register=Register(self.registry, node=self.settings.node, check_version=self._check_version),
+            register=Register(
+                self.registry,
+                node=self.settings.node,
+                check_version=self._check_version,
+                check_transforms=TransformChecks(self.guests, self.compiler.organisation_codes),
+            ),
+            guests=self.guests,
             evidence=EvidenceReader(self.ledger_engine),
             proofs=self.proofs,
             usage=self.usage,

@@ -1,7 +1,7 @@
 """Turning registry objects into the views of the data plane, one object at a time. No I/O."""
 
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from email.utils import format_datetime
 from typing import Any, TypeVar
@@ -10,6 +10,9 @@ from gateway.endpoints import EndpointHandle
 from gateway.routes import Routes
 from gateway.subjects import SubjectPlace
 from gateway.success import Judge
+from gateway.transforms.chain import Chain, chain_of
+from gateway.transforms.code_tables import Tables
+from gateway.transforms.guests import Guests
 from gateway.transforms.minimise.scopes import Scopes
 from gateway.views import (
     ClientView,
@@ -21,7 +24,18 @@ from gateway.views import (
     VersionView,
 )
 from registry.documents import parse
-from registry.entities import Client, Endpoint, Grant, Kind, Officer, Operation, Service, System, Version
+from registry.entities import (
+    Client,
+    Endpoint,
+    Grant,
+    Kind,
+    Officer,
+    Operation,
+    Service,
+    System,
+    TransformSpec,
+    Version,
+)
 from registry.stores import Stored
 
 E = TypeVar("E")
@@ -136,8 +150,13 @@ def life_headers(version: Version) -> tuple[tuple[bytes, bytes], ...]:
     return tuple(headers)
 
 
-def version(stored: Stored, organisation: str, prepare: Prepare) -> VersionView:
-    """Compile a version; its endpoints' settings are checked here. Raises what `prepare` and `parse` raise."""
+def version(
+    stored: Stored, organisation: str, prepare: Prepare, tables: Tables, guests: Guests
+) -> VersionView:
+    """Compile a version; its endpoints' settings and transforms are checked here.
+
+    Raises what `prepare` and `parse` raise, and BadSettings.
+    """
     it = entity(stored, Version)
     fallback = Judge(it.success_rule)
     operations: Routes[OperationView] = Routes(
@@ -150,6 +169,8 @@ def version(stored: Stored, organisation: str, prepare: Prepare) -> VersionView:
                 writes=op.effect == "write",
                 judge=fallback if op.success_rule is None else Judge(op.success_rule),
                 subject=subject_place(it, op),
+                request=chain(op.transforms.request, tables, guests),
+                reply=chain(op.transforms.reply, tables, guests),
             ),
         )
         for op in it.operations
@@ -177,6 +198,11 @@ def version(stored: Stored, organisation: str, prepare: Prepare) -> VersionView:
         life_headers=life_headers(it),
         envelope=it.envelope,
     )
+
+
+def chain(specs: Sequence[TransformSpec], tables: Tables, guests: Guests) -> Chain | None:
+    """Compile transforms; None when there are none. Raises BadSettings."""
+    return chain_of(specs, tables, guests) if specs else None
 
 
 def subject_place(version: Version, operation: Operation) -> SubjectPlace | None:

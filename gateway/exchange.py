@@ -63,6 +63,7 @@ class Reason(StrEnum):
     HEADER_INVALID = "header-invalid"
     SUBJECT_UNREADABLE = "subject-unreadable"
     MESSAGE_UNFIT = "message-unfit"
+    REQUEST_NOT_TRANSFORMED = "request-not-transformed"
     # unavailable, for it was not tried
     MAINTENANCE = "maintenance"
     SERVICE_BLOCKED = "service-blocked"
@@ -83,6 +84,7 @@ class Reason(StrEnum):
     PROVIDER_REJECTED = "provider-rejected"
     REPLY_UNREADABLE = "reply-unreadable"
     REPLY_NOT_LIMITED = "reply-not-limited"
+    REPLY_NOT_TRANSFORMED = "reply-not-transformed"
     # unknown (sent, no whole answer)
     PROVIDER_TIMEOUT = "provider-timeout"
     PROVIDER_CUT = "provider-cut"
@@ -92,6 +94,7 @@ class Reason(StrEnum):
     # node_failure
     LEDGER_UNAVAILABLE = "ledger-unavailable"
     LEDGER_LOST = "ledger-lost"
+    TRANSFORM_FAILED = "transform-failed"
     SECRET_MISSING = "secret-missing"  # noqa: S105
     INTERNAL = "internal"
     # business_failure

@@ -9,6 +9,10 @@ from typing import Any, TypeVar
 from connectors.errors import ConnectorError
 from gateway import compile as compiled
 from gateway.compile import Prepare
+from gateway.transforms.code_tables import OrganisationCodes
+from gateway.transforms.contract import TransformError
+from gateway.transforms.guests import Guests
+from gateway.transforms.known_tables import KnownTables
 from gateway.views import (
     ClientView,
     GrantView,
@@ -28,7 +32,7 @@ __all__ = ["ClientView", "Compiler", "Snapshot", "Snapshots"]
 T = TypeVar("T")
 # What reading a spoilt document, or another author's connector, may raise.
 BROKEN = (
-    Invalid, ConnectorError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError
+    Invalid, ConnectorError, TransformError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError
 )  # fmt: skip
 
 
@@ -39,8 +43,10 @@ class Compiler:
     503, a grant denies, a client or officer is unknown; the rest goes live.
     """
 
-    def __init__(self, prepare: Prepare) -> None:
+    def __init__(self, prepare: Prepare, guests: Guests | None = None) -> None:
         self._prepare = prepare
+        self._guests = guests or Guests()
+        self._tables = KnownTables()
         self._stored: dict[str, Stored] = {}
         self._clients: dict[str, ClientView] = {}
         self._systems: dict[str, SystemView] = {}
@@ -69,6 +75,7 @@ class Compiler:
             self._patch_officer(stored)
         for stored in by_kind[Kind.GRANT]:
             self._patch_grant(stored)
+        self._tables.take(by_kind[Kind.CODE_LIST], by_kind[Kind.ORGANISATION])
         for service in self._affected_services(by_kind):
             self._patch_service(service)
         return self._snapshot(revision)
@@ -89,6 +96,10 @@ class Compiler:
             services.add(stored.id)
             for version in self._versions_of[stored.id]:
                 self._patch_version(self._stored[version])
+        for id_ in self._tables.stale_versions():
+            if not self._stored[id_].removed:
+                services.add(compiled.reference(self._stored[id_].document, "service"))
+                self._patch_version(self._stored[id_])
         for stored in by_kind[Kind.VERSION]:
             service = compiled.reference(stored.document, "service")
             self._versions_of[service].add(stored.id)
@@ -146,6 +157,10 @@ class Compiler:
         provider = compiled.reference(self._stored[service].document, "provider")
         return self.organisation_code(self._systems[provider].organisation)
 
+    def organisation_codes(self) -> OrganisationCodes:
+        """Return the codes of all organisations, as transforms know them. May be called from any thread."""
+        return self._tables.organisations()
+
     def organisation_code(self, organisation: str) -> str:
         """Return the code of an organisation, by which its secrets are bound. Raises KeyError."""
         return str(self._stored[organisation].document["code"])
@@ -157,7 +172,10 @@ class Compiler:
         service = compiled.reference(stored.document, "service")
         try:
             organisation = self._organisation_of(service)
-            self._versions[stored.id] = compiled.version(stored, organisation, self._prepare)
+            with self._tables.noting(stored.id) as tables:
+                self._versions[stored.id] = compiled.version(
+                    stored, organisation, self._prepare, tables, self._guests
+                )
             self._quarantine.pop(stored.id, None)
         except BROKEN as error:
             why = self._quarantine_object(stored, error)

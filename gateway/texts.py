@@ -361,6 +361,12 @@ REASON_TEXTS: Final[dict[Reason, Text]] = {
         "Nội dung không chuyển được thành thông điệp mà bên cung cấp nhận[[ ({why})]]; chưa có gì được gửi đi.",
         "The request cannot become a message that the provider takes[[ ({why})]]; nothing was sent.",
     ),
+    Reason.REQUEST_NOT_TRANSFORMED: text(
+        "Không biến đổi được yêu cầu cho bên cung cấp",
+        "The request cannot be transformed for the provider",
+        "Nội dung yêu cầu không đọc được một cách an toàn hoặc có giá trị không chuyển đổi được[[ ({why})]]; chưa có gì được gửi đi. Hãy đối chiếu với mô tả của dịch vụ.",
+        "The request cannot be read safely, or holds a value that cannot be converted[[ ({why})]]; nothing was sent. Compare it with the service's description.",
+    ),
     # --- unavailable: not tried ---
     Reason.MAINTENANCE: text(
         "Dịch vụ đang bảo trì",
@@ -465,6 +471,12 @@ REASON_TEXTS: Final[dict[Reason, Text]] = {
         "Quyền truy cập chỉ cho phép một số trường dữ liệu. Câu trả lời không phải JSON hoặc XML, quá lớn hoặc bị nén[[ ({why})]], nên không tách được các trường đó và không được chuyển đi.",
         "The grant releases certain fields only. The answer is neither JSON nor XML, too large, or compressed[[ ({why})]], so these cannot be told apart and it is not passed on.",
     ),
+    Reason.REPLY_NOT_TRANSFORMED: text(
+        "Không biến đổi được câu trả lời của bên cung cấp",
+        "The provider's answer cannot be transformed",
+        "Bên cung cấp đã trả lời, nhưng câu trả lời không theo đúng dạng mà dịch vụ khai báo[[ ({why})]] nên không được chuyển đi. Đơn vị công bố dịch vụ cần xem lại phép biến đổi.",
+        "The provider has answered, but not in the form that the service declares[[ ({why})]], so the answer is not passed on. Whoever publishes the service has to look at its transforms.",
+    ),
     # --- unknown: sent, no whole answer ---
     Reason.PROVIDER_TIMEOUT: text(
         "Bên cung cấp không trả lời kịp",
@@ -508,6 +520,12 @@ REASON_TEXTS: Final[dict[Reason, Text]] = {
         "Evidence could not be kept after the call",
         "Yêu cầu đã được gửi đến bên cung cấp, nhưng nút không ghi được bằng chứng nên không trả kết quả. Hãy kiểm tra kết quả trước khi gửi lại.",
         "The request was sent to the provider, but the node could not keep evidence of it and so gives no answer. Check the result before repeating it.",
+    ),
+    Reason.TRANSFORM_FAILED: text(
+        "Phép biến đổi của dịch vụ không chạy được",
+        "The service's transform failed",
+        "Phép biến đổi yêu cầu dùng quá thời gian, bộ nhớ hoặc số bước cho phép[[ ({why})]]; chưa có gì được gửi đi. Đơn vị công bố dịch vụ cần sửa phép biến đổi.",
+        "The transform of the request used more time, memory or steps than it may[[ ({why})]]; nothing was sent. Whoever publishes the service has to correct it.",
     ),
     Reason.SECRET_MISSING: text(
         "Nút thiếu thông tin xác thực để gọi",

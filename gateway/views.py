@@ -9,6 +9,7 @@ from gateway.endpoints import EndpointHandle
 from gateway.routes import Routes
 from gateway.subjects import SubjectPlace
 from gateway.success import Judge
+from gateway.transforms.chain import Chain
 from gateway.transforms.minimise.scopes import Scopes
 from registry.entities import Environment, Maintenance
 
@@ -46,13 +47,15 @@ class SystemView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationView:
-    """An operation of a published version."""
+    """An operation of a published version; `request` and `reply` are its transforms, None where there are none."""
 
     name: str
     counts: bool
     writes: bool
     judge: Judge
     subject: SubjectPlace | None = None
+    request: Chain | None = None
+    reply: Chain | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

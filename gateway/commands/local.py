@@ -24,6 +24,9 @@ from gateway.proxies import Proxies
 from gateway.settings import Settings
 from gateway.starting import schema_told
 from gateway.subject_keys import SubjectKeys, subject_keys_path
+from gateway.transforms.code_tables import OrganisationCodes
+from gateway.transforms.examples import TransformChecks
+from gateway.transforms.guests import Guests
 from gateway.views import Snapshot
 from registry.entities import Endpoint, Role
 from registry.errors import RegistryError, SchemaUnknown
@@ -92,7 +95,9 @@ async def _parts(settings: Settings) -> AsyncIterator[AdminParts]:
         engine, ledger = _engine(stack, where.registry), _engine(stack, where.ledger)
         key_store = KeyStore(engine, node_key)
         keys = KeyRing([SigningKey.parse(kept) for kept in await key_store.ensure(time.time())])
-        yield _joined(settings, registry, (engine, ledger), key_store, keys, node_key)
+        guests = Guests()
+        stack.callback(guests.close)
+        yield _joined(settings, registry, (engine, ledger), key_store, keys, node_key, guests)
 
 
 def _engine(stack: AsyncExitStack, url: str) -> AsyncEngine:
@@ -108,6 +113,7 @@ def _joined(
     key_store: KeyStore,
     keys: KeyRing,
     node_key: bytes,
+    guests: Guests,
 ) -> AdminParts:
     engine, ledger = engines
     catalogue = installed()
@@ -115,7 +121,13 @@ def _joined(
         settings=settings,
         node_key=node_key,
         registry=registry,
-        register=Register(registry, node=settings.node, check_version=endpoint_flaws(catalogue)),
+        register=Register(
+            registry,
+            node=settings.node,
+            check_version=endpoint_flaws(catalogue),
+            check_transforms=TransformChecks(guests, lambda: OrganisationCodes(())),
+        ),
+        guests=guests,
         evidence=EvidenceReader(ledger),
         proofs=Proofs(ledger, node_key, node=settings.node),
         usage=UsageReader(ledger),

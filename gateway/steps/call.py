@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import cache
 from time import perf_counter_ns
 from typing import Protocol, assert_never
@@ -13,6 +14,8 @@ from gateway.endpoints import EndpointHandle
 from gateway.exchange import Exchange, Reason, Refusal, Reply
 from gateway.steps.minimise import Minimise, scope_of
 from gateway.steps.route import path_below_version
+from gateway.steps.transform import incoming, outgoing, without_old_bytes
+from gateway.transforms.contract import Document
 from gateway.views import OperationView
 from registry.entities import Environment, Mode
 from registry.evidence import Ledger, Outcome, Record
@@ -79,18 +82,23 @@ class CallStep:
             raise Refusal(Reason.NO_ENDPOINT, environment=environment)
         exchange.record.mode = self._mode(exchange, through_hub=version.modes[environment])
         scope = scope_of(exchange)
+        changed = None if operation.request is None else await outgoing(exchange, operation.request)
         streams = not isinstance(exchange.body, bytes)
         if operation.writes or streams:
             await witness.open_record(exchange)
         elif not self._ledger.writable:
             raise Refusal(Reason.LEDGER_UNAVAILABLE)
         call = self._call(exchange, operation, version.passes[environment], limited=scope is not None)
+        if changed is not None:
+            call = with_message(call, changed)
         if streams:
             with witness.watch(exchange):
                 result = await self._ask(exchange, handle, call)
         else:
             result = await self._ask(exchange, handle, call)
         reply = await self._read(exchange, result, handle)
+        if operation.reply is not None:
+            reply = await incoming(exchange, reply, operation.reply, witness.watch)
         return reply if scope is None else await self._minimise(exchange, reply, scope, witness.watch)
 
     async def _ask(self, exchange: Exchange, handle: EndpointHandle, call: Call) -> Result:
@@ -123,9 +131,14 @@ class CallStep:
         self, exchange: Exchange, operation: OperationView, passes: Mapping[str, str], *, limited: bool
     ) -> Call:
         request, record = exchange.request, exchange.record
+        whole = limited or operation.reply is not None
         headers, media_type, key = to_provider(
-            request.headers, passes, plain=operation.judge.reads_body or limited, whole=limited
+            request.headers, passes, plain=operation.judge.reads_body or whole, whole=whole
         )
+        if operation.reply is not None:
+            headers = [
+                field for field in headers if field[0] != b"accept"
+            ]  # said of what the caller gets from us
         if request.length is not None and not isinstance(exchange.body, bytes):
             headers.append((b"content-length", b"%d" % request.length))
         return Call(
@@ -191,6 +204,12 @@ class CallStep:
         )
         headers.extend(version.life_headers)
         return Reply(status=status, headers=headers, body=reply.body)
+
+
+def with_message(call: Call, made: Document) -> Call:
+    """Return the call with what the transforms made of the caller's message."""
+    headers = [*without_old_bytes(call.message.headers), (b"content-type", made.media_type.encode("latin-1"))]
+    return replace(call, message=Message(made.body, made.media_type, headers))
 
 
 def told_of(record: Record, passes: Mapping[str, str]) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """The registry's code lists and organisation codes, made ready to look codes up in. Immutable once built."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Any
 
@@ -117,16 +117,16 @@ class Tables:
     def __init__(
         self,
         code_lists: Mapping[str, CodeTable] | None = None,
-        organisations: OrganisationCodes | None = None,
+        organisations: Callable[[], OrganisationCodes] | None = None,
     ) -> None:
         self._code_lists = code_lists or {}
-        self._organisations = organisations or OrganisationCodes(())
+        self._organisations = organisations or (lambda: OrganisationCodes(()))
         self.used: set[str] = set()
 
     def render(self) -> dict[str, Any]:  # Any: JSON
         """Return the parts that were used, as documents."""
         lists = [self._code_lists[slug].list for slug in sorted(self.used & set(self._code_lists))]
-        known = self._organisations.all if ORGANISATIONS in self.used else ()
+        known = self._organisations().all if ORGANISATIONS in self.used else ()
         return {
             "code_lists": [render(item) for item in lists],
             "organisations": [render(item) for item in known],
@@ -137,7 +137,8 @@ class Tables:
         """Read what `render` returned."""
         lists = [TypeAdapter(CodeList).validate_python(item) for item in documents["code_lists"]]
         known = [TypeAdapter(Organisation).validate_python(item) for item in documents["organisations"]]
-        return cls({item.code: CodeTable(item) for item in lists}, OrganisationCodes(known))
+        codes = OrganisationCodes(known)
+        return cls({item.code: CodeTable(item) for item in lists}, lambda: codes)
 
     def code_list(self, slug: str) -> CodeTable:
         """Return a code list. Raises ListUnknown."""
@@ -150,4 +151,4 @@ class Tables:
     def organisations(self) -> OrganisationCodes:
         """Return the codes of organisations."""
         self.used.add(ORGANISATIONS)
-        return self._organisations
+        return self._organisations()

@@ -77,9 +77,8 @@ def parse_declaration(document: object, name: str = DECLARATION) -> Declaration:
     except ValidationError as error:
         flaw = first_flaw(error)
         raise FolderWrong(f"{name}: {flaw}") from error
-    return Declaration(
-        specs, Tables({item.code: CodeTable(item) for item in lists}, OrganisationCodes(known))
-    )
+    codes = OrganisationCodes(known)
+    return Declaration(specs, Tables({item.code: CodeTable(item) for item in lists}, lambda: codes))
 
 
 def run_folder(folder: Path, guests: Guests) -> Verdict:

@@ -1,12 +1,22 @@
 """A change set: use cases put together, checked one after the other, and committed as one revision."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from registry.documents import content_hash, parse, parse_as, render
-from registry.entities import Delegation, Entity, Grant, Kind, Organisation, Service, System, Version
+from registry.entities import (
+    CodeList,
+    Delegation,
+    Entity,
+    Grant,
+    Kind,
+    Organisation,
+    Service,
+    System,
+    Version,
+)
 from registry.errors import Flaw, Invalid, NotFound, VersionStale
 from registry.ids import uuid7
 from registry.labels import OWN, key, own_labels
@@ -18,6 +28,9 @@ from registry.register.steps import TABLE, Moment, Parameters
 from registry.stores import Change, Document, Stored
 
 CheckVersion = Callable[[Version], Sequence[Flaw]]
+FindList = Callable[[str], Awaitable[CodeList | None]]
+CheckTransforms = Callable[[Version, FindList], Awaitable[Sequence[Flaw]]]
+"""Finds flaws in a version's transforms; is handed a way to find the code lists that they name."""
 E = TypeVar("E", bound=Entity)
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -27,11 +40,20 @@ _LONGEST_CHAIN = 50
 class ChangeSet:
     """Collects changes; each sees what the ones before it made. Nothing is written until `changes` are committed."""
 
-    def __init__(self, lookup: Lookup, at: Moment, *, check_version: CheckVersion | None = None) -> None:
+    def __init__(
+        self,
+        lookup: Lookup,
+        at: Moment,
+        *,
+        check_version: CheckVersion | None = None,
+        check_transforms: CheckTransforms | None = None,
+    ) -> None:
         self._lookup = lookup
         self._at = at
         self._check_version = check_version
+        self._check_transforms = check_transforms
         self._announced: dict[tuple[Kind, str], str] = {}
+        self._coming_lists: dict[str, Document] = {}
         self.changes: list[Change] = []
 
     def announce(self, kind: Kind, document: Document, id: str) -> None:  # noqa: A002  (the registry's word)
@@ -40,6 +62,8 @@ class ChangeSet:
             for label in own_labels(kind, document):
                 self._announced[kind, key(label.code)] = id
         self._announced[kind, id] = id
+        if kind is Kind.CODE_LIST:
+            self._coming_lists[key(document["code"])] = document
 
     async def add(self, kind: Kind, document: Mapping[str, Any], *, id: str | None = None) -> Stored:  # noqa: A002
         """Stage a new object. Raises Invalid."""
@@ -82,6 +106,8 @@ class ChangeSet:
         entity = step.take(parse(kind, current.document), given, self._at)
         if isinstance(entity, Grant):
             await self._check_delegation(entity, given)
+        elif isinstance(entity, Version) and entity.status == "published":
+            await self._check_again(entity)
         return self._stage(action, kind, current.id, entity, current)
 
     # --- staging ----------------------------------------------------------------------------------------
@@ -177,10 +203,29 @@ class ChangeSet:
             flaws.append(Flaw("/acts_for", "cycle", "A system does not act for itself."))
         elif isinstance(entity, Grant):
             flaws += await self._operation_flaws(entity)
-        elif isinstance(entity, Version) and self._check_version is not None:
-            flaws += self._check_version(entity)
+        elif isinstance(entity, Version):
+            flaws += await self._version_flaws(entity)
         if flaws:
             raise Invalid(flaws)
+
+    async def _check_again(self, version: Version) -> None:
+        """What a version's examples stand on may have changed since it was written. Raises Invalid."""
+        flaws = await self._check_transforms(version, self._find_list) if self._check_transforms else ()
+        if flaws:
+            raise Invalid(flaws)
+
+    async def _version_flaws(self, version: Version) -> list[Flaw]:
+        flaws = list(self._check_version(version)) if self._check_version else []
+        if self._check_transforms is not None:
+            flaws += await self._check_transforms(version, self._find_list)
+        return flaws
+
+    async def _find_list(self, label: str) -> CodeList | None:
+        """Return a code list, one that a later change adds included."""
+        found = await self._lookup.find(Kind.CODE_LIST, label)
+        document = found.document if found else self._coming_lists.get(key(label))
+        entity = parse(Kind.CODE_LIST, document) if document else None
+        return entity if isinstance(entity, CodeList) else None
 
     async def _cycle_flaws(self, organisation: Organisation, id: str | None) -> list[Flaw]:  # noqa: A002
         """Follow parents and successors: none may lead back, or on and on."""

@@ -7,7 +7,7 @@ from typing import Any
 from registry.documents import parse
 from registry.entities import Kind, Organisation
 from registry.errors import Flaw
-from registry.register.changes import ChangeSet, CheckVersion
+from registry.register.changes import ChangeSet, CheckTransforms, CheckVersion
 from registry.register.directory import Lookup, RegistryLookup
 from registry.register.rules import remarks_of
 from registry.register.steps import Moment
@@ -22,8 +22,9 @@ def utc_now() -> datetime:
 class Register:
     """Adds, replaces, removes and moves objects along their lives, each as one revision.
 
-    References in documents may be ids or codes. `check_version` looks at what only a connector understands;
-    a version that it finds flaws in is refused here, though the data plane could set it aside.
+    References in documents may be ids or codes. `check_version` looks at what only a connector understands,
+    and `check_transforms` at mappings and their examples; a version that they find flaws in is refused here, though
+    the data plane could set it aside.
     """
 
     def __init__(
@@ -33,11 +34,13 @@ class Register:
         node: str,
         now: Callable[[], datetime] = utc_now,
         check_version: CheckVersion | None = None,
+        check_transforms: CheckTransforms | None = None,
     ) -> None:
         self.registry = registry
         self._node = node
         self._now = now
         self._check_version = check_version
+        self._check_transforms = check_transforms
 
     async def add(
         self,
@@ -94,7 +97,9 @@ class Register:
     def changes(self, lookup: Lookup, author: Author) -> ChangeSet:
         """Return an empty change set of this author's, for several changes in one revision."""
         at = Moment(author=author, now=self._now(), node=self._node)
-        return ChangeSet(lookup, at, check_version=self._check_version)
+        return ChangeSet(
+            lookup, at, check_version=self._check_version, check_transforms=self._check_transforms
+        )
 
     async def _done(self, changes: ChangeSet, staged: Stored, author: Author) -> Stored:
         await self.registry.commit(changes.changes, author)

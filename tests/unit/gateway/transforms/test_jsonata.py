@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.transforms.code_tables import CodeTable, OrganisationCodes, Tables
+from gateway.transforms.code_tables import CodeTable, Tables
 from gateway.transforms.contract import BadSettings, Document, OutOfTime, Unfit
 from gateway.transforms.functions import FUNCTIONS
 from gateway.transforms.guests import Guests
@@ -52,9 +52,7 @@ def _guests() -> Iterator[None]:
 def run(mapping: str, value: Any = None, **settings: Any) -> Any:
     """Return what a mapping makes of a value."""
     body = json.dumps(ORDER if value is None else value).encode()
-    made = build({"mapping": mapping, **settings}, Tables(LISTS, OrganisationCodes(())), GUESTS)(
-        Document(body)
-    )
+    made = build({"mapping": mapping, **settings}, Tables(LISTS), GUESTS)(Document(body))
     return json.loads(made.body)
 
 
