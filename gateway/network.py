@@ -36,7 +36,7 @@ class GuardedNetwork:
                 context.load_default_certs(ssl.Purpose.SERVER_AUTH)
                 if self._ca_file is not None:
                     context.load_verify_locations(self._ca_file)
-        except ssl.SSLError as error:
+        except (ssl.SSLError, TypeError) as error:
             raise ValueError("not certificates in PEM") from error
         return context
 

@@ -20,6 +20,7 @@ import pytest
 
 from tests.hostile import free_port
 from tests.postgres import running_postgres
+from tests.unit.gateway.http1.certificates import Authority
 
 PASSWORD = "m4t-kh4u-gi4-l4p"
 READER = "lgsp_doc"
@@ -51,8 +52,7 @@ class Database:
     kind: str
     port: int
     name: str = "ho_tich"
-    tls_authority: str = ""
-    process: Any = field(default=None, repr=False)  # Any: a Popen or a wheel's server
+    tls_authority: str = field(default="", repr=False)
 
     def settings(self, *, role: str = READER, **given: Any) -> dict[str, Any]:
         return {
@@ -168,7 +168,7 @@ def running_postgresql_database() -> Iterator[Database]:
             pgdata=inner.pgdata,
             user=inner.system_user,
         )
-        database = Database("postgresql", port, process=inner)
+        database = Database("postgresql", port)
         _finish(
             database.run(
                 _TABLE,
@@ -204,6 +204,9 @@ def running_mariadb() -> Iterator[Database]:
         check=True, capture_output=True,
     )  # fmt: skip
     port = free_port()
+    authority = Authority(folder)
+    certificate = authority.issue("csdl.demo.invalid", label="server")
+    certificate.key.chmod(0o644)
     setup = folder / "setup.sql"
     setup.write_text(
         f"CREATE DATABASE ho_tich CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;\n"
@@ -219,11 +222,12 @@ def running_mariadb() -> Iterator[Database]:
     process = subprocess.Popen(
         [server, "--no-defaults", f"--datadir={data}", f"--user={user}", "--bind-address=127.0.0.1",
          f"--port={port}", f"--socket={data}/s", f"--init-file={setup}", "--innodb-flush-log-at-trx-commit=0",
-         "--innodb-buffer-pool-size=16M", "--skip-name-resolve", "--innodb-doublewrite=0"],
+         "--innodb-buffer-pool-size=16M", "--skip-name-resolve", "--innodb-doublewrite=0",
+         f"--ssl-cert={certificate.chain}", f"--ssl-key={certificate.key}"],
         stdout=log, stderr=log,
     )  # fmt: skip
     try:
-        database = Database("mariadb", port, process=process)
+        database = Database("mariadb", port, tls_authority=authority.file.read_text("ascii"))
         _wait(database, process, folder / "log")
         _finish(database.run(_TABLE, *_ROWS))
         yield database
