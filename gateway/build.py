@@ -101,10 +101,16 @@ async def build(settings: Settings, *, slot: int, addresses: Sequence[Address]) 
         registry = await stack.enter_async_context(open_registry(where, node=settings.node))
         ledger = await stack.enter_async_context(
             open_ledger(
-                where.ledger, node=settings.node, data_dir=settings.data_dir, slot=slot, signer=signer
+                where.ledger,
+                node=settings.node,
+                data_dir=settings.data_dir,
+                slot=slot,
+                # Machines that share a PostgreSQL share the node's slots, too.
+                or_another=settings.database is not None,
+                signer=signer,
             )
         )
-        builder = Builder(settings, registry, ledger, signer, slot=slot, addresses=addresses)
+        builder = Builder(settings, registry, ledger, signer, addresses=addresses)
         for engine in (builder.registry_engine, builder.ledger_engine):
             stack.push_async_callback(engine.dispose)
         stack.push_async_callback(builder.transport.close)
@@ -128,14 +134,13 @@ class Builder:
         ledger: LedgerWriter,
         signer: Signer,
         *,
-        slot: int,
         addresses: Sequence[Address],
     ) -> None:
         self.settings = settings
         self.registry = registry
         self.ledger = ledger
         self.signer = signer
-        self.slot = slot
+        self.slot = ledger.slot
         self.addresses = addresses
         self.log = get_logger("node")
         self.is_stopping = False
@@ -207,8 +212,9 @@ class Builder:
     def _data_plane(self) -> None:
         settings = self.settings
         self.streams = Streams()
+        self.buckets = Buckets(share=1 / settings.workers)
         self.quotas = Quotas(
-            Buckets(share=1 / settings.workers),
+            self.buckets,
             partial(self.usage.day_counts, node=settings.node, slot=self.slot),
             now=time.time,
         )
@@ -299,6 +305,7 @@ class Builder:
     async def _acknowledge(self) -> None:
         current = self.snapshots.current
         await self.workers.acknowledge(self.worker, current.revision, current.made_at)
+        self.buckets.divide(max(len(await self.workers.running()), self.settings.workers))
 
     async def leave(self) -> None:
         """Note that this worker runs no more; when the database is away, its silence says so too."""

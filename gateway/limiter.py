@@ -34,6 +34,10 @@ class Buckets:
     def __len__(self) -> int:
         return len(self._full_at)
 
+    def divide(self, parts: int) -> None:
+        """Take one of so many equal shares of each limit from now on."""
+        self._share = 1.0 / parts
+
     def spend(self, key: str, per_second: float) -> float:
         """Take one from the bucket of `key`, which holds a second's worth and at least one.
 

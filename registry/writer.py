@@ -92,6 +92,11 @@ class LedgerWriter:
         return not (self._failing or self._closing or self._dead)
 
     @property
+    def slot(self) -> int:
+        """The slot of the chain that is written."""
+        return self._chain.slot
+
+    @property
     def waiting(self) -> int:
         """How many records are queued."""
         return len(self._queue)

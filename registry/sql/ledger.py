@@ -34,11 +34,19 @@ MakeBackend = Callable[[str, int, float], Backend]
 
 @asynccontextmanager
 async def open_ledger(
-    url: str, *, node: str, data_dir: Path, slot: int | None = 0, signer: Signer | None = None
+    url: str,
+    *,
+    node: str,
+    data_dir: Path,
+    slot: int | None = 0,
+    or_another: bool = False,
+    signer: Signer | None = None,
 ) -> AsyncIterator[LedgerWriter]:
     """Yield the writer of chain `(node, slot)`, everything left open by a crash closed as `unknown`.
 
-    `signer` signs every batch (`ledger_keys.open_signer`); without one the chain is hashed only. `slot` None takes the first free one. Chains that nobody writes any more get their open records closed too.
+    `signer` signs every batch (`ledger_keys.open_signer`); without one the chain is hashed only. `slot` None takes the
+    first free one, and so does a taken slot with `or_another`: the writer's `slot` says which it became. Chains that
+    nobody writes any more get their open records closed too.
     At the end everything queued is written, also when the caller is cancelled.
 
     Raises:
@@ -46,9 +54,9 @@ async def open_ledger(
         LedgerUnavailable: the database is not there.
     """
     make = _backends(url, data_dir)
-    writer, taken = await _start(make, node, slot, signer)
+    writer = await _start(make, node, slot, signer, or_another=or_another)
     try:
-        await anyio.to_thread.run_sync(_close_abandoned, url, make, (node, taken), signer)
+        await anyio.to_thread.run_sync(_close_abandoned, url, make, (node, writer.slot), signer)
         yield writer
     finally:
         with anyio.CancelScope(shield=True):
@@ -68,13 +76,17 @@ def _backends(url: str, data_dir: Path) -> MakeBackend:
 
 
 async def _start(
-    make: MakeBackend, node: str, slot: int | None, signer: Signer | None
-) -> tuple[LedgerWriter, int]:
+    make: MakeBackend, node: str, slot: int | None, signer: Signer | None, *, or_another: bool
+) -> LedgerWriter:
     if slot is not None:
-        return await _started(make(node, slot, PATIENCE_SECONDS), signer), slot
+        try:
+            return await _started(make(node, slot, PATIENCE_SECONDS), signer)
+        except SlotTaken:
+            if not or_another:
+                raise
     for free in range(SLOTS):
         try:
-            return await _started(make(node, free, 0), signer), free
+            return await _started(make(node, free, 0), signer)
         except SlotTaken:
             continue
     raise SlotTaken(f"all {SLOTS} slots of {node} are taken")

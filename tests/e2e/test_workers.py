@@ -8,15 +8,18 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx2
 import psutil
 import pytest
 
 from registry.entities import Kind
 from registry.sql.database import open_engine
 from registry.sql.ledger import EvidenceReader
-from tests.e2e.node import RunningNode
+from registry.sql.workers import Workers
+from tests.e2e.node import RunningNode, ready, running_node, start
 from tests.factories import a_service, a_system, a_version
 from tests.faults.nodes import READ, WRITE, Scene, outcomes_of, scene
+from tests.hostile import free_port
 from tests.load import Load, request, under_load, until
 from tests.postgres import PostgresServer
 
@@ -220,3 +223,25 @@ async def test_workers_end_by_themselves_when_their_supervisor_is_killed(
 
     assert alive == []
     assert load.answered() <= exchanges.keys()
+
+
+async def test_a_second_machine_on_the_same_database_takes_slots_of_its_own(
+    postgres_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("machines")
+    async with running_node(folder, database=postgres_database, empty=True) as first:
+        port = free_port()
+        environment = first.environment | {"LGSP_LISTEN": f"127.0.0.1:{port}", "LGSP_ISSUER": first.base}
+        second = start(environment, folder / "second.log")
+        try:
+            async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+                await ready(http, second, folder / "second.log")
+                engine = open_engine(first.location.registry)
+                running = await Workers(engine).running()
+                await engine.dispose()
+        finally:
+            second.send_signal(signal.SIGTERM)
+            code = await asyncio.to_thread(second.wait, 20)
+
+    assert code == 0
+    assert [each.worker for each in running] == ["H99/0", "H99/1"]
