@@ -1,12 +1,15 @@
 """Values of a call: read from where they are declared to stand, and refused when they are not what was declared."""
 
+import re
 import unicodedata
 from collections.abc import AsyncIterator
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from connectors.builtin.sql.parameters import ParameterWrong, Reader
@@ -197,3 +200,20 @@ def test_good_settings_are_taken_in() -> None:
 def test_bad_statements_are_refused_when_they_are_declared(change: dict[str, Any], flaw: str) -> None:
     with pytest.raises(ValidationError, match=flaw):
         SQLSettings.model_validate(BASE | {"statements": {"traCuu": GOOD | change}})
+
+
+DOCS = Path(__file__).parents[3] / "docs"
+
+
+def test_the_examples_of_the_pages_are_good() -> None:
+    """Each YAML block that declares statements is what the connector takes."""
+    pages = [DOCS / "reference/connectors/sql.md", DOCS / "how-to/publish-a-database.md"]
+    blocks = [
+        yaml.safe_load(block)
+        for page in pages
+        for block in re.findall(r"^```yaml\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
+    ]
+    reference, how_to = blocks[0]["settings"], blocks[1]["versions"][0]["endpoints"]["production"]["settings"]
+
+    assert set(SQLSettings.model_validate(reference).statements) == {"traCuu"}
+    assert set(SQLSettings.model_validate(how_to).statements) == {"traCuu", "danhSach", "ghiChu"}
