@@ -211,7 +211,7 @@ def test_the_examples_of_the_pages_are_good() -> None:
     blocks = [
         yaml.safe_load(block)
         for page in pages
-        for block in re.findall(r"^```yaml\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
+        for block in re.findall(r"^```yaml\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     ]
     reference, how_to = blocks[0]["settings"], blocks[1]["versions"][0]["endpoints"]["production"]["settings"]
 
