@@ -25,16 +25,19 @@ def connectors(*, access: Access = NOT_GIVEN, as_json: AsJson = False) -> int:
             ("Bản", "Version"),
             ("Truyền luồng", "Streams"),
             ("Gọi lại an toàn", "Idempotence"),
+            ("Không dùng được vì", "Not usable because"),
         ]
-        out.table(columns, [_connector(item) for item in found["items"]])
+        out.table(columns, [connector_row(item) for item in found["items"]])
 
     run(access, work, as_json=as_json)
     return 0
 
 
-def _connector(item: Json) -> tuple[object, ...]:
+def connector_row(item: Json) -> tuple[object, ...]:
+    if "broken" in item:
+        return item["kind"], None, None, None, item["broken"]
     can = item["capabilities"]
-    return item["kind"], item["version"], can["streaming"], can["idempotence"]
+    return item["kind"], item["version"], can["streaming"], can["idempotence"], None
 
 
 def connectivity(

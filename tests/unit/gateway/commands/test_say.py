@@ -1,4 +1,7 @@
-from gateway.commands.say import explain
+import pytest
+
+from gateway.commands.figures import connector_row
+from gateway.commands.say import Out, explain
 
 PROBLEM = {
     "title": "Đối tượng đã được thay đổi",
@@ -48,3 +51,21 @@ def test_an_answer_that_is_no_problem_of_ours_is_told_too() -> None:
         explain({"status": 502, "code": "http-error", "title": "HTTP 502"}, "en")
         == "HTTP 502 (502, http-error)"
     )
+
+
+def test_a_row_is_one_line_however_narrow_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    exchange = "01890000-0000-7000-8000-000000000001"
+
+    Out("en").table([("Giao dịch", "Exchange"), ("Thao tác", "Operation")], [(exchange, "chiTiet[1]")])
+
+    assert capsys.readouterr().out.splitlines()[1].rstrip() == f"{exchange}  chiTiet[1]"
+
+
+def test_a_connector_that_cannot_be_loaded_is_listed_with_the_reason() -> None:
+    good = {"kind": "echo", "version": "1", "capabilities": {"streaming": True, "idempotence": "none"}}
+
+    assert connector_row(good) == ("echo", "1", True, "none", None)
+    assert connector_row({"kind": "sql", "broken": "ImportError"}) == ("sql", None, None, None, "ImportError")
