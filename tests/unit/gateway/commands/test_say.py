@@ -53,15 +53,14 @@ def test_an_answer_that_is_no_problem_of_ours_is_told_too() -> None:
     )
 
 
-def test_a_row_is_one_line_however_narrow_the_terminal(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("COLUMNS", "20")
-    exchange = "01890000-0000-7000-8000-000000000001"
+def test_a_row_is_one_line_however_long(capsys: pytest.CaptureFixture[str]) -> None:
+    exchanges = [f"01890000-0000-7000-8000-00000000000{number}" for number in range(6)]
 
-    Out("en").table([("Giao dịch", "Exchange"), ("Thao tác", "Operation")], [(exchange, "chiTiet[1]")])
+    Out("en").table(
+        [("Giao dịch", "Exchange")] * 6 + [("Thao tác", "Operation")], [(*exchanges, "chiTiet[1]")]
+    )
 
-    assert capsys.readouterr().out.splitlines()[1].rstrip() == f"{exchange}  chiTiet[1]"
+    assert capsys.readouterr().out.splitlines()[1].rstrip() == "  ".join([*exchanges, "chiTiet[1]"])
 
 
 def test_a_connector_that_cannot_be_loaded_is_listed_with_the_reason() -> None:
