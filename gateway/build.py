@@ -417,6 +417,7 @@ class Builder:
         return self.proxies.client(peer, scope["headers"])
 
     def _admin_parts(self) -> AdminParts:
+        transforms = TransformChecks(self.guests, self.compiler.organisation_codes)
         return AdminParts(
             settings=self.settings,
             node_key=self.node_key,
@@ -425,9 +426,9 @@ class Builder:
                 self.registry,
                 node=self.settings.node,
                 check_version=self._check_version,
-                check_transforms=TransformChecks(self.guests, self.compiler.organisation_codes),
+                check_transforms=transforms,
             ),
-            guests=self.guests,
+            transforms=transforms,
             evidence=EvidenceReader(self.ledger_engine),
             proofs=self.proofs,
             usage=self.usage,

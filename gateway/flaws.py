@@ -11,6 +11,14 @@ WORDS: Final[Mapping[str, Words]] = {
     **FLAWS,
     "json-broken": Words("Nội dung không phải JSON hợp lệ.", "The body is not valid JSON."),
     "connector-unknown": Words("Nút này không cài loại đầu nối đó.", "No installed connector has this kind."),
+    "transform-refused": Words(
+        "Phép biến đổi khai báo sai hoặc không biên dịch được.",
+        "The transform cannot be made as it is declared.",
+    ),
+    "example-differs": Words(
+        "Ví dụ đã lưu cho kết quả khác với kết quả mong đợi.", "A saved example gives something else."
+    ),
+    "examples-slow": Words("Các ví dụ chạy quá lâu.", "The examples take too long."),
     "settings-refused": Words(
         "Đầu nối không nhận cấu hình này.", "The connector does not take this setting."
     ),
@@ -18,6 +26,7 @@ WORDS: Final[Mapping[str, Words]] = {
 """Every code of a flaw -> what kind of mistake it is."""
 
 QUOTED: Final = re.compile(r"(?<!\w)'([^']*)'(?!\w)|(?<!\w)\"([^\"]*)\"")
+PLACE: Final = re.compile(r"\(line ([0-9]+), column ([0-9]+)\)$")
 CHOICES: Final = re.compile(r"(?:one of:?|One of:|sort by) ([^:]+)\.?$")
 
 
@@ -37,6 +46,8 @@ def _vietnamese(flaw: Flaw) -> str:
     if words is None:
         return flaw.message
     named = [f"«{first or second}»" for first, second in QUOTED.findall(flaw.message)]
+    if place := PLACE.search(flaw.message):
+        named.append(f"dòng {place[1]}, cột {place[2]}")
     choices = CHOICES.search(flaw.message)
     if choices is not None:
         named.append(f"được chọn: {choices[1].rstrip('.')}")

@@ -28,6 +28,7 @@ from gateway.api import (
     subject_keys,
     subjects,
     systems,
+    transforms,
     versions,
 )
 from gateway.api.bodies import SMALL
@@ -70,6 +71,7 @@ def all_routes() -> Iterator[Route]:
     yield from subject_keys.ROUTES
     yield from services.ROUTES
     yield from versions.ROUTES
+    yield from transforms.ROUTES
     yield from clients.ROUTES
     for noun in NOUNS:
         yield from routes_of(noun)

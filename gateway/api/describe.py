@@ -10,6 +10,7 @@ from gateway.api.routes import Route
 from gateway.api.schemas import PROBLEM, SCHEMAS, Schema, kept_name, page_name, record, ref, spec_name
 from gateway.api.subject_keys import SubjectKeyDestruction
 from gateway.api.subjects import SubjectLookUp
+from gateway.api.transforms import TransformTrial
 from gateway.api.visit import Query, is_list
 from registry.documents import schema, schema_of
 from registry.entities import Kind
@@ -21,7 +22,7 @@ PAIR = (
 )
 """The usual form of labels; what has another one is simply not known."""
 
-BODIES = (ApplyRequest, Rotation, KeyRotation, SubjectLookUp, SubjectKeyDestruction)
+BODIES = (ApplyRequest, Rotation, KeyRotation, SubjectLookUp, SubjectKeyDestruction, TransformTrial)
 """What routes take that is no entity and no step."""
 
 TAGS = (

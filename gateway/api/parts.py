@@ -1,7 +1,7 @@
 """What the admin API needs of the node: finished parts, handed in by `gateway.build`."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from auth.keys import KeyRing
@@ -10,7 +10,7 @@ from connectors.contract import CheckStep
 from gateway.proxies import Proxies
 from gateway.settings import Settings
 from gateway.subject_keys import SubjectKeys
-from gateway.transforms.guests import Guests
+from gateway.transforms.examples import TransformChecks
 from gateway.views import Snapshot
 from registry.entities import Endpoint
 from registry.register import Register
@@ -64,7 +64,7 @@ class AdminParts:
     key_store: KeyStore
     snapshots: Snapshots
     running: Callable[[], Awaitable[Sequence[Running]]]
+    transforms: TransformChecks
     proxies: Proxies
     issuer: str
     now: Callable[[], float]
-    guests: Guests = field(default_factory=Guests)

@@ -52,6 +52,20 @@ def ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
+TRANSFORM_FAULT: Schema = {
+    **record(
+        {
+            "transform": COUNT,
+            "at": {"enum": ["settings", "mapping", "document"]},
+            "code": TEXT,
+            "message": TEXT,
+            "pointer": TEXT,
+            "line": {"type": ["integer", "null"]},
+            "column": {"type": ["integer", "null"]},
+        }
+    ),
+    "type": ["object", "null"],
+}
 CHECKPOINT: Schema = {
     **record({"number": COUNT, "head": TEXT, "at": COUNT}),
     "type": ["object", "null"],
@@ -383,6 +397,14 @@ SCHEMAS: Mapping[str, Schema] = {
         }
     ),
     "CheckedVersion": record({"version": TEXT, "label": TEXT, "endpoints": items(ENDPOINT)}),
+    "TriedTransforms": record(
+        {
+            "output": MAYBE_TEXT,
+            "media_type": TEXT,
+            "reads": {"type": ["array", "null"], "items": TEXT},
+            "fault": TRANSFORM_FAULT,
+        }
+    ),
     "RotatedKeys": record({"kid": TEXT, "active_from": MOMENT, "jwks": ANYTHING}),
 }
 """Name -> schema of an answer."""

@@ -24,7 +24,6 @@ from gateway.proxies import Proxies
 from gateway.settings import Settings
 from gateway.starting import schema_told
 from gateway.subject_keys import SubjectKeys, subject_keys_path
-from gateway.transforms.code_tables import OrganisationCodes
 from gateway.transforms.examples import TransformChecks
 from gateway.transforms.guests import Guests
 from gateway.views import Snapshot
@@ -116,7 +115,7 @@ def _joined(
     guests: Guests,
 ) -> AdminParts:
     engine, ledger = engines
-    catalogue = installed()
+    catalogue, transforms = installed(), TransformChecks(guests)
     return AdminParts(
         settings=settings,
         node_key=node_key,
@@ -125,9 +124,9 @@ def _joined(
             registry,
             node=settings.node,
             check_version=endpoint_flaws(catalogue),
-            check_transforms=TransformChecks(guests, lambda: OrganisationCodes(())),
+            check_transforms=transforms,
         ),
-        guests=guests,
+        transforms=transforms,
         evidence=EvidenceReader(ledger),
         proofs=Proofs(ledger, node_key, node=settings.node),
         usage=UsageReader(ledger),

@@ -9,6 +9,7 @@ from gateway.transforms.code_tables import CodeTable, OrganisationCodes, Tables
 from gateway.transforms.contract import BadSettings, Document, Unfit
 from gateway.transforms.golden import is_same
 from gateway.transforms.guests import Guests
+from gateway.transforms.trial import Trial, try_transforms
 from registry.documents import pointer_of
 from registry.entities import CodeList, Example, Transforms, TransformSpec, Version
 from registry.errors import Flaw
@@ -18,9 +19,9 @@ FindList = Callable[[str], Awaitable[CodeList | None]]
 
 
 class TransformChecks:
-    """Checks the transforms of versions, off the event loop."""
+    """Checks and tries transforms, off the event loop."""
 
-    def __init__(self, guests: Guests, organisations: Callable[[], OrganisationCodes]) -> None:
+    def __init__(self, guests: Guests, organisations: Callable[[], OrganisationCodes] | None = None) -> None:
         self._guests = guests
         self._organisations = organisations
 
@@ -28,9 +29,18 @@ class TransformChecks:
         """Return what is wrong with a version's transforms and examples."""
         if not any(has_transforms(operation.transforms) for operation in version.operations):
             return ()
-        lists = {slug: found for slug in lists_of(version) if (found := await find_list(slug)) is not None}
-        tables = Tables({slug: CodeTable(found) for slug, found in lists.items()}, self._organisations)
+        tables = await self._tables(lists_of(version), find_list)
         return await asyncio.to_thread(self._flaws, version, tables)
+
+    async def run_trial(self, specs: Sequence[TransformSpec], sample: bytes, find_list: FindList) -> Trial:
+        """Run transforms on a sample, for their author."""
+        tables = await self._tables({slug for spec in specs for slug in _named(spec)}, find_list)
+        return await asyncio.to_thread(try_transforms, specs, sample, tables, self._guests)
+
+    async def _tables(self, slugs: set[str], find_list: FindList) -> Tables:
+        found = {slug: await find_list(slug) for slug in sorted(slugs)}
+        lists = {slug: CodeTable(entity) for slug, entity in found.items() if entity is not None}
+        return Tables(lists, self._organisations)
 
     def _flaws(self, version: Version, tables: Tables) -> list[Flaw]:
         deadline = monotonic() + MOST_SECONDS

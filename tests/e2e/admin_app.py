@@ -27,6 +27,8 @@ from gateway.proxies import Proxies
 from gateway.settings import Settings
 from gateway.snapshot import Compiler, Snapshots
 from gateway.subject_keys import SubjectKeys, subject_keys_path
+from gateway.transforms.examples import TransformChecks
+from gateway.transforms.guests import Guests
 from registry.documents import render
 from registry.entities import ClientSecret, Endpoint, Kind
 from registry.register import Register
@@ -120,7 +122,12 @@ async def admin_node(where: Location, folder: Path, **settings: Any) -> AsyncIte
         ring = KeyRing([SigningKey.parse(kept) for kept in await store.ensure(time.time())])
         catalogue = installed()
         snapshots = Snapshots(registry, Compiler(_no_endpoint), retain=lambda keys: None)
-        register = Register(registry, node=NODE, check_version=endpoint_flaws(catalogue))
+        guests = Guests()
+        stack.callback(guests.close)
+        transforms = TransformChecks(guests)
+        register = Register(
+            registry, node=NODE, check_version=endpoint_flaws(catalogue), check_transforms=transforms
+        )
         parts = AdminParts(
             settings=Settings(node=NODE, data_dir=folder, **settings),
             node_key=NODE_KEY,
@@ -137,6 +144,7 @@ async def admin_node(where: Location, folder: Path, **settings: Any) -> AsyncIte
             key_store=store,
             snapshots=snapshots,
             running=_running,
+            transforms=transforms,
             proxies=Proxies(()),
             issuer=ISSUER,
             now=time.time,
