@@ -14,6 +14,7 @@ from gateway.commands import reference as command_line
 from gateway.reference.objects import objects_page
 from gateway.reference.roles import roles_page
 from gateway.reference.settings import settings_page
+from gateway.transforms import reference as transforms
 
 Make = Callable[[str], str]
 BEGIN = "## Settings\n\n"
@@ -56,5 +57,6 @@ def pages() -> Mapping[str, Make]:
         "roles.md": whole(roles_page),
         "problems.md": whole(problems.reference),
         "metrics.md": whole(metrics.reference),
+        "transforms.md": whole(transforms.reference),
         **{f"connectors/{one.kind}.md": connector(one) for one in ours},
     }

@@ -26,7 +26,7 @@ LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?!https?:|mailto:)([^)\s]+)\)")
 BLOCK = re.compile(r"^```([a-z]+)(?: ([a-z-]+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 VARIABLE = re.compile(rf"\b{PREFIX}[A-Z_]+\b")
 COMMAND = re.compile(
-    r"\blgsp((?: (?:serve|demo|check|apply|diff|export|import|client|call|step|service|version|grant|connectors|connectivity|evidence|usage|keys|database)\b)(?: [a-z]+)?)"
+    r"\blgsp((?: (?:serve|demo|check|apply|diff|export|import|client|call|step|service|version|grant|connectors|connectivity|evidence|usage|keys|transform|database)\b)(?: [a-z]+)?)"
 )
 METRIC = re.compile(r"\blgsp_[a-z_]+\b")
 OTHER_VARIABLES = {"LGSP_SETTINGS_FILE", "LGSP_FAULT_ROUNDS"}

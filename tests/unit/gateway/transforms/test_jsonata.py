@@ -16,6 +16,7 @@ from gateway.transforms.functions import FUNCTIONS
 from gateway.transforms.guests import Guests
 from gateway.transforms.jsonata import build
 from gateway.transforms.plain import is_plain
+from gateway.transforms.reference import LANGUAGE, reference
 from registry.entities import Code, CodeList
 
 PAGE = Path(__file__).parents[4] / "docs" / "reference" / "transforms.md"
@@ -105,6 +106,13 @@ CONFORMANCE: list[tuple[str, object]] = [
 @pytest.mark.parametrize(("mapping", "expected"), CONFORMANCE, ids=[case[0] for case in CONFORMANCE])
 def test_the_language(mapping: str, expected: object) -> None:
     assert run(mapping) == expected
+
+
+def test_everything_that_the_reference_names_is_shown() -> None:
+    shown = " ".join(case[0] for case in CONFORMANCE)
+    for names in LANGUAGE.values():
+        assert not [name for name in names.split() if f"${name}(" not in shown]
+    assert PAGE.read_text("utf-8") == reference()
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=[function.name for function in FUNCTIONS])
