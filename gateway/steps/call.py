@@ -14,7 +14,7 @@ from gateway.endpoints import EndpointHandle
 from gateway.exchange import Exchange, Reason, Refusal, Reply
 from gateway.steps.minimise import Minimise, scope_of
 from gateway.steps.route import path_below_version
-from gateway.steps.transform import incoming, outgoing, without_old_bytes
+from gateway.steps.transform import incoming, outgoing, threads, without_old_bytes
 from gateway.transforms.contract import Document
 from gateway.views import OperationView
 from registry.entities import Environment, Mode
@@ -70,6 +70,7 @@ class CallStep:
         self._role = role
         self._monotonic = monotonic
         self._minimise = Minimise()
+        self._threads = threads()
 
     async def __call__(self, exchange: Exchange, witness: Witness) -> Reply:
         """Return the provider's answer. Raises Refusal when it was not tried or did not end well."""
@@ -82,7 +83,9 @@ class CallStep:
             raise Refusal(Reason.NO_ENDPOINT, environment=environment)
         exchange.record.mode = self._mode(exchange, through_hub=version.modes[environment])
         scope = scope_of(exchange)
-        changed = None if operation.request is None else await outgoing(exchange, operation.request)
+        changed = (
+            None if operation.request is None else await outgoing(exchange, operation.request, self._threads)
+        )
         streams = not isinstance(exchange.body, bytes)
         if operation.writes or streams:
             await witness.open_record(exchange)
@@ -98,7 +101,7 @@ class CallStep:
             result = await self._ask(exchange, handle, call)
         reply = await self._read(exchange, result, handle)
         if operation.reply is not None:
-            reply = await incoming(exchange, reply, operation.reply, witness.watch)
+            reply = await incoming(exchange, reply, operation.reply, witness.watch, self._threads)
         return reply if scope is None else await self._minimise(exchange, reply, scope, witness.watch)
 
     async def _ask(self, exchange: Exchange, handle: EndpointHandle, call: Call) -> Result:

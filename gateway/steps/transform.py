@@ -4,12 +4,15 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager
 from time import perf_counter_ns
 
+from anyio import CapacityLimiter
+
 from connectors.errors import ConnectorError
 from connectors.message import Body, Headers
 from gateway.exchange import Exchange, Reason, Refusal, Reply
 from gateway.transforms.chain import Chain
 from gateway.transforms.contract import Document, Unfit
 
+AT_ONCE = 4
 MOST_BYTES = 24 * 1024 * 1024
 """The largest message that is transformed: it has to be whole in memory."""
 
@@ -23,7 +26,12 @@ NO_CONTENT, RESET_CONTENT = 204, 205
 Watch = Callable[[Exchange], AbstractContextManager[None]]
 
 
-async def outgoing(exchange: Exchange, chain: Chain) -> Document | None:
+def threads() -> CapacityLimiter:
+    """Return what limits how many messages are transformed beside the event loop: each takes many times its size."""
+    return CapacityLimiter(AT_ONCE)
+
+
+async def outgoing(exchange: Exchange, chain: Chain, at_once: CapacityLimiter) -> Document | None:
     """Return the message for the provider, None when there is none to transform. Raises Refusal.
 
     A body that came as a stream is read to its end first; nothing has been sent by then.
@@ -34,14 +42,16 @@ async def outgoing(exchange: Exchange, chain: Chain) -> Document | None:
     if _is_encoded(exchange.request.headers):
         raise Refusal(Reason.REQUEST_NOT_TRANSFORMED, why="content-encoding")
     try:
-        return await chain.apply(Document(body, _media_type(exchange.request.headers)))
+        return await chain.apply(Document(body, _media_type(exchange.request.headers)), at_once)
     except Unfit as unfit:
         ours = unfit.code == "limit"
         reason = Reason.TRANSFORM_FAILED if ours else Reason.REQUEST_NOT_TRANSFORMED
         raise Refusal(reason, why=told(unfit)) from unfit
 
 
-async def incoming(exchange: Exchange, reply: Reply, chain: Chain, watch: Watch) -> Reply:
+async def incoming(
+    exchange: Exchange, reply: Reply, chain: Chain, watch: Watch, at_once: CapacityLimiter
+) -> Reply:
     """Return the provider's answer as the caller gets it. Raises Refusal.
 
     What is not 2xx, or has no body, is passed on as it is.
@@ -56,7 +66,7 @@ async def incoming(exchange: Exchange, reply: Reply, chain: Chain, watch: Watch)
     if _is_encoded(reply.headers):
         raise Refusal(Reason.REPLY_NOT_TRANSFORMED, sent=True, why="content-encoding")
     try:
-        made = await chain.apply(Document(body, _media_type(reply.headers)))
+        made = await chain.apply(Document(body, _media_type(reply.headers)), at_once)
     except Unfit as unfit:
         raise Refusal(Reason.REPLY_NOT_TRANSFORMED, sent=True, why=told(unfit)) from unfit
     headers = [field for field in reply.headers if field[0] not in OF_THE_OLD_BYTES]

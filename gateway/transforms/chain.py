@@ -1,7 +1,8 @@
 """Several transforms in a row, and where they run: on the event loop when small and quick, else in a thread."""
 
-import asyncio
 from collections.abc import Sequence
+
+from anyio import CapacityLimiter, to_thread
 
 from gateway.transforms.code_tables import Tables
 from gateway.transforms.contract import BadSettings, Document, OutOfTime, Transform
@@ -28,14 +29,17 @@ class Chain:
             document = step(document, hurry=hurry)
         return document
 
-    async def apply(self, document: Document) -> Document:
-        """Return the document after all transforms, without holding up the event loop. Raises Unfit."""
+    async def apply(self, document: Document, threads: CapacityLimiter) -> Document:
+        """Return the document after all transforms, without holding up the event loop. Raises Unfit.
+
+        `threads` says how many may be at work beside it.
+        """
         if len(document.body) < LARGE_BYTES and not self._is_slow:
             try:
                 return self(document, hurry=True)
             except OutOfTime:
                 self._is_slow = True
-        return await asyncio.to_thread(self, document)
+        return await to_thread.run_sync(self, document, limiter=threads)
 
 
 def chain_of(specs: Sequence[TransformSpec], tables: Tables, guests: Guests) -> Chain:

@@ -22,6 +22,8 @@ AUTO: Final = (
     "yyyy/MM/dd HH:mm:ss|yyyy/MM|dd/MM/yyyy|dd/MM/yyyy HH:mm:ss|dd/MM/yyyy HH:mm|MM/yyyy|dd-MM-yyyy|"
     "dd-MM-yyyy HH:mm:ss|dd.MM.yyyy|MM-yyyy"
 )
+_DIGITS: Final = str.maketrans("123456789", "0" * 9)
+_LETTERS: Final = str.maketrans("yMdHmsf", "0" * 7)
 _LONGEST: Final = 40
 _PIVOT: Final = 70
 _TOKENS: Final = {
@@ -86,7 +88,7 @@ def read_date(text: str, forms: str = AUTO) -> PartialDate:
     text = text.strip()
     if len(text) > _LONGEST:
         raise DateUnreadable("The text is too long for a date.")
-    for form in _alternatives(forms):
+    for form in _candidates(text, forms):
         if form in {"ms", "s"}:
             found = _since_epoch(text, form)
         else:
@@ -118,6 +120,21 @@ def check_forms(forms: str) -> None:
     """Raise FormUnknown unless every form exists."""
     for form in _alternatives(forms):
         _depth_of(form)
+
+
+def _candidates(text: str, forms: str) -> tuple[str, ...]:
+    """Return the forms to try. What cannot be mistaken is known by its shape, which is quicker than trying all."""
+    if forms in {"auto", AUTO}:
+        known = _shapes().get(text.translate(_DIGITS))
+        if known is not None:
+            return (known,)
+    return _alternatives(forms)
+
+
+@lru_cache(maxsize=1)
+def _shapes() -> dict[str, str]:
+    """Return the automatic forms by shape: `00/00/0000` is `dd/MM/yyyy`."""
+    return {form.translate(_LETTERS): form for form in AUTO.split("|") if form != "iso"}
 
 
 @lru_cache(maxsize=256)

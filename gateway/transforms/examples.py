@@ -1,8 +1,9 @@
 """Whether a version's transforms can be made, and do what its examples say: asked before the version is taken in."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from time import monotonic
+
+from anyio import CapacityLimiter, to_thread
 
 from gateway.transforms.chain import Chain, chain_of
 from gateway.transforms.code_tables import CodeTable, OrganisationCodes, Tables
@@ -15,6 +16,7 @@ from registry.entities import CodeList, Example, Transforms, TransformSpec, Vers
 from registry.errors import Flaw
 
 MOST_SECONDS = 20.0
+AT_ONCE = 2
 FindList = Callable[[str], Awaitable[CodeList | None]]
 
 
@@ -24,18 +26,21 @@ class TransformChecks:
     def __init__(self, guests: Guests, organisations: Callable[[], OrganisationCodes] | None = None) -> None:
         self._guests = guests
         self._organisations = organisations
+        self._threads = CapacityLimiter(AT_ONCE)
 
     async def __call__(self, version: Version, find_list: FindList) -> Sequence[Flaw]:
         """Return what is wrong with a version's transforms and examples."""
         if not any(has_transforms(operation.transforms) for operation in version.operations):
             return ()
         tables = await self._tables(lists_of(version), find_list)
-        return await asyncio.to_thread(self._flaws, version, tables)
+        return await to_thread.run_sync(self._flaws, version, tables, limiter=self._threads)
 
     async def run_trial(self, specs: Sequence[TransformSpec], sample: bytes, find_list: FindList) -> Trial:
         """Run transforms on a sample, for their author."""
         tables = await self._tables({slug for spec in specs for slug in _named(spec)}, find_list)
-        return await asyncio.to_thread(try_transforms, specs, sample, tables, self._guests)
+        return await to_thread.run_sync(
+            try_transforms, specs, sample, tables, self._guests, limiter=self._threads
+        )
 
     async def _tables(self, slugs: set[str], find_list: FindList) -> Tables:
         found = {slug: await find_list(slug) for slug in sorted(slugs)}
