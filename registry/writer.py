@@ -23,6 +23,7 @@ from registry.signing import Signer
 PROBE_SECONDS = 0.5
 DOUBT_SECONDS = 5.0
 CAPACITY = 16_384
+GATHER_SECONDS = 0.001
 CLOCK_US = 5_000_000
 """How far the clock may be behind a chain's last batch before that is logged."""
 
@@ -72,6 +73,7 @@ class LedgerWriter:
         self._capacity = capacity
         self._queue: deque[Row] = deque()
         self._taken: list[Row] = []
+        self._last_seconds = 0.0
         self._doubtful: Sealed | None = None
         self._wake = threading.Event()
         self._idle = False
@@ -201,6 +203,17 @@ class LedgerWriter:
             self._wake.wait()
         self._idle = False
         self._wake.clear()
+        if self.counters.last_batch > 1 and not self._closing:
+            self._gather()
+
+    def _gather(self) -> None:
+        """Let company come, where there was some last time: for as long as that commit took, a millisecond at most.
+
+        A commit costs much the same for one record as for forty; under load this halves their number. Who comes
+        alone waits for nobody.
+        """
+        self._wake.wait(min(self._last_seconds, GATHER_SECONDS))
+        self._wake.clear()
 
     def _pause(self, seconds: float) -> None:
         """Wait between two probes; appends wait for the next one, only `close` cuts it short."""
@@ -228,7 +241,8 @@ class LedgerWriter:
             row.tried = sealed.head
         self._backend.commit(sealed)
         self._advance(sealed)
-        self.counters.commit_seconds += time.perf_counter() - began
+        self._last_seconds = time.perf_counter() - began
+        self.counters.commit_seconds += self._last_seconds
 
     def _resume_patiently(self, rows: list[Row], seconds: float) -> list[Row]:
         """Connect again at once: an idle connection may have been cut long ago.
