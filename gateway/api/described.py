@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.api.describe import DESCRIPTION, TAGS, components, operation
+from gateway.api.labels import plain
 from gateway.api.refusals import ERRORS, refuse
 from gateway.api.routes import Route
 
@@ -68,5 +69,5 @@ def add_route(app: AdminApp, route: Route, endpoint: Callable[[Request], Awaitab
 
 def _name(route: Route) -> str:
     """Name an operation after its method and path: stable, and unique because those are."""
-    words = route.path.removeprefix("/admin/v1/").replace("{", "").replace("}", "").replace(":pair", "")
-    return "_".join([route.method.lower(), *words.replace(":one", "").replace("-", "_").split("/")])
+    words = plain(route.path).removeprefix("/admin/v1/").replace("{", "").replace("}", "")
+    return "_".join([route.method.lower(), *words.replace("-", "_").split("/")])

@@ -165,7 +165,7 @@ ROUTES = (
         answer=Answer(schema="EvidencePage"), problems=(404, 422),
     ),
     Route(
-        method="GET", path="/admin/v1/evidence/{exchange}", action="evidence.read", tag="evidence",
+        method="GET", path="/admin/v1/evidence/{exchange:exchange}", action="evidence.read", tag="evidence",
         check=check_role, run=get, summary="Everything recorded of one exchange",
         description=(
             "With the proof of each record; with the salts of the commitments for the exchange's parties and for "

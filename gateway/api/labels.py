@@ -5,6 +5,7 @@ all others of one. What stands below an object (`…/history`) is never taken fo
 an object whose code ends so is reached by its id.
 """
 
+import re
 from typing import ClassVar
 
 from starlette.convertors import Convertor, register_url_convertor
@@ -35,10 +36,22 @@ class PairConvertor(LabelConvertor):
     regex: ClassVar[str] = f"{_UUID}|[^/]+/(?!(?:{'|'.join(BELOW)})(?:/|$))[^/]+"
 
 
+class ExchangeConvertor(LabelConvertor):
+    """The id of an exchange; `subject` beside it is an address of its own."""
+
+    regex: ClassVar[str] = "(?!subject$)[^/]+"
+
+
 def register_convertors() -> None:
-    """Make `{label:one}` and `{label:pair}` known to the router; doing it twice changes nothing."""
+    """Make `{label:one}`, `{label:pair}` and `{exchange:exchange}` known to the router; doing it twice changes nothing."""
+    register_url_convertor("exchange", ExchangeConvertor())
     register_url_convertor("one", LabelConvertor())
     register_url_convertor("pair", PairConvertor())
+
+
+def plain(path: str) -> str:
+    """Return a path template as readers know it: `{label}` without the name of its convertor."""
+    return re.sub(r":[a-z]+\}", "}", path)
 
 
 def label_path(kind: Kind) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from auth.decide import RULES
 from gateway.api.app import all_routes
 from gateway.api.describe import TAGS
+from gateway.api.labels import plain
 from gateway.api.routes import ANY_CLIENT, ANY_ROLE, Route
 from registry.entities import Role
 
@@ -69,7 +70,7 @@ def _lines(routes: Iterable[Route]) -> Iterator[str]:
             continue
         yield f"\n## {tag['name']}\n\n{tag['description']}\n\n| operation | what | action | roles |\n|---|---|---|---|\n"
         for route in shown:
-            path = route.path.replace(":pair", "").replace(":one", "")
+            path = plain(route.path)
             yield f"| `{route.method} {path}` | {route.summary} | `{route.action}` | {_roles(route)} |\n"
         yield from _filters(shown)
 
@@ -84,7 +85,7 @@ def _roles(route: Route) -> str:
 def _filters(routes: Iterable[Route]) -> Iterator[str]:
     for route in routes:
         if route.query is not None and not route.path.endswith("/history"):
-            path = route.path.replace(":pair", "").replace(":one", "")
+            path = plain(route.path)
             names = ", ".join(f"`{name}`" for name in route.query.model_fields)
             yield f"\n`{route.method} {path}` takes {names}.\n"
 

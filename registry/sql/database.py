@@ -201,8 +201,10 @@ def _wanted(part: Part) -> str | None:
 
 
 def _sqlite(url: URL) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=4, max_overflow=8, pool_timeout=10)
     file = Path(url.database or "")
+    # `rw`: a file that has been moved away must not come back empty; SQLite would drop the WAL that it left behind.
+    there = url.set(database=file.absolute().as_uri()).update_query_dict({"mode": "rw", "uri": "true"})
+    engine = create_async_engine(there, pool_size=4, max_overflow=8, pool_timeout=10)
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(dbapi: Any, record: Any) -> None:  # Any: SQLAlchemy's adapted driver connection
