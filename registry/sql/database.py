@@ -5,6 +5,7 @@ change of the registry does not hold up the ledger.
 """
 
 import re
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import anyio
-import asyncpg
 from sqlalchemy import URL, Connection, event, exc, inspect, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -95,6 +95,17 @@ async def dispose(engine: AsyncEngine) -> None:
         await engine.dispose()
 
 
+def _driver_errors() -> tuple[type[Exception], ...]:
+    """Return what asyncpg raises, where it is in use: a node on SQLite does not load it.
+
+    The internal one comes when the server cuts the connection just as a statement is being sent.
+    """
+    driver = sys.modules.get("asyncpg")
+    if driver is None:
+        return ()
+    return driver.PostgresError, driver.InterfaceError, driver.InternalClientError
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Turn what the drivers say about an absent, broken or full database into StoreUnavailable."""
@@ -102,16 +113,12 @@ def translated() -> Iterator[None]:
         yield
     except (exc.IntegrityError, exc.ProgrammingError, exc.DataError):
         raise
-    except (
-        exc.DBAPIError,
-        exc.TimeoutError,
-        asyncpg.PostgresError,
-        asyncpg.InterfaceError,
-        # What the driver says when the server cuts the connection just as a statement is being sent.
-        asyncpg.InternalClientError,
-        OSError,
-    ) as error:
+    except (exc.DBAPIError, exc.TimeoutError, OSError) as error:
         raise StoreUnavailable(_reason(error)) from error
+    except Exception as error:
+        if isinstance(error, _driver_errors()):
+            raise StoreUnavailable(_reason(error)) from error
+        raise
 
 
 async def upgrade(location: Location) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import make_url
 from registry.chains import Backend, close_left_open
 from registry.errors import SlotTaken
 from registry.signing import Signer
-from registry.sql import ledger_postgres, ledger_sqlite
+from registry.sql import ledger_sqlite
 from registry.sql.evidence import Evidence, EvidencePage, EvidenceReader, Verified
 from registry.sql.usage import Rebuilt, UsageReader
 from registry.writer import LedgerWriter, log, now_us
@@ -70,6 +70,9 @@ def _backends(url: str, data_dir: Path) -> MakeBackend:
         return lambda node, slot, patience: ledger_sqlite.SQLiteBackend(
             file, node=node, slot=slot, data_dir=data_dir, patience=patience
         )
+    # Imported here: a node on SQLite does without the driver.
+    from registry.sql import ledger_postgres  # noqa: PLC0415
+
     return lambda node, slot, patience: ledger_postgres.PostgresBackend(
         url, node=node, slot=slot, patience=patience
     )
@@ -125,4 +128,6 @@ def _abandoned(url: str) -> list[tuple[str, int]]:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         return ledger_sqlite.abandoned(Path(parsed.database or ""))
+    from registry.sql import ledger_postgres  # noqa: PLC0415  (as above)
+
     return ledger_postgres.abandoned(url)

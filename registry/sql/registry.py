@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
 
 import anyio
 from sqlalchemy import make_url, select
@@ -14,11 +15,13 @@ from registry.errors import NotFound, StoreUnavailable
 from registry.sql import lookup
 from registry.sql.commit import CHANNEL, Commit
 from registry.sql.database import Location, dispose, open_engine, reading, translated, writing
-from registry.sql.doorbell import Doorbell
 from registry.sql.rows import revision, stored
 from registry.sql.search import Search
 from registry.sql.tables import head, objects, revision_objects, revisions
 from registry.stores import Author, Change, Page, Revision, Stored
+
+if TYPE_CHECKING:
+    from registry.sql.doorbell import Doorbell
 
 _COMMIT_SECONDS = 60.0
 
@@ -36,7 +39,7 @@ class SQLRegistry:
         engine: AsyncEngine,
         *,
         node: str,
-        doorbell: Doorbell | None = None,
+        doorbell: "Doorbell | None" = None,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._engine = engine
@@ -144,6 +147,9 @@ async def open_registry(
     engine = open_engine(location.registry)
     try:
         if make_url(location.registry).get_backend_name() == "postgresql":
+            # Imported here: a node on SQLite does without the driver.
+            from registry.sql.doorbell import Doorbell  # noqa: PLC0415
+
             dsn = location.registry.replace("postgresql+asyncpg://", "postgresql://", 1)
             async with Doorbell(dsn, CHANNEL) as doorbell:
                 yield SQLRegistry(engine, node=node, doorbell=doorbell, now=now)
