@@ -279,6 +279,44 @@ class Transforms(Entity):
     examples: Annotated[tuple[Example, ...], Field(max_length=50)] = ()
 
 
+SchemaName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-]{1,120}$")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter(Entity):
+    """One value that a caller gives beside the body. `schema` is a JSON Schema (2020-12)."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=100)]
+    at: Literal["path", "query", "header"]
+    required: bool = False
+    schema: dict[str, Any] = field(default_factory=dict)
+    note: Note = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BodyContract(Entity):
+    """What a body looks like on the consumer's side.
+
+    `schema` is a JSON Schema (2020-12) of a JSON body; it refers to the version's shared schemas as
+    `{"$ref": "#/schemas/NAME"}`. `xsd` names one of the version's XML Schema documents, by which an XML body is
+    checked. Examples are bodies by name, as JSON values (an XML body as a string), invented ones only.
+    """
+
+    media_type: Annotated[str, StringConstraints(max_length=100)] = "application/json"
+    schema: dict[str, Any] | None = None
+    xsd: SchemaName | None = None
+    required: bool = False
+    examples: Annotated[dict[str, Any], Field(max_length=50)] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractChecks(Entity):
+    """What happens with a message that breaks the contract, by direction: it is counted, or refused, too."""
+
+    request: Literal["off", "shadow", "enforce"] = "off"
+    reply: Literal["off", "shadow", "enforce"] = "off"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation(Entity):
     """One thing a consumer can ask for.
@@ -286,7 +324,8 @@ class Operation(Entity):
     `path` is relative to the version's address, with `{name}` for one segment and a last `{name*}` for the
     rest. `counts` marks operations by which a connection is proved; `effect` says whether a call changes
     something at the provider. `subject_at` and `subject_type` take the place of the version's for this operation;
-    here `path:NAME` may also name a variable of the path.
+    here `path:NAME` may also name a variable of the path. `parameters`, `request` and `reply` (of an answer that is a
+    success) say what a consumer sends and gets; without them nothing is promised, and nothing checked.
     """
 
     name: OperationName
@@ -300,6 +339,9 @@ class Operation(Entity):
     subject_at: Annotated[str, StringConstraints(max_length=200)] | None = None
     subject_type: SubjectType | None = None
     transforms: Transforms = field(default_factory=Transforms)
+    parameters: Annotated[tuple[Parameter, ...], Field(max_length=100)] = ()
+    request: BodyContract | None = None
+    reply: BodyContract | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -368,6 +410,8 @@ class VersionSpec(Entity):
     our headers: `header:NAME`, `query:NAME` or `pointer:/JSON/pointer`. `subject_at` says likewise where the data
     subject stands (the person or enterprise that is looked at), and `subject_type` by what kind of id. `envelope`
     names fields that say how a call went (`Status`, `Message`): they reach every consumer, whatever its grant names.
+    `schemas` are JSON Schemas and `xsd` XML Schema documents that the operations' bodies refer to; `checks` says what
+    happens with messages that do not fit.
     """
 
     service: Reference
@@ -382,6 +426,11 @@ class VersionSpec(Entity):
     subject_at: Annotated[str, StringConstraints(max_length=200)] | None = None
     subject_type: SubjectType | None = None
     envelope: Annotated[tuple[FieldPath, ...], Field(max_length=50)] = ()
+    schemas: Annotated[dict[SchemaName, dict[str, Any]], Field(max_length=2000)] = field(default_factory=dict)
+    xsd: Annotated[
+        dict[SchemaName, Annotated[str, StringConstraints(max_length=1_000_000)]], Field(max_length=50)
+    ] = field(default_factory=dict)
+    checks: ContractChecks = field(default_factory=ContractChecks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
