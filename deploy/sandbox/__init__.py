@@ -1,4 +1,5 @@
 """Sandbox national databases: small servers with the real shapes and traps, and invented data only.
 
-Open `dkdn.py`, `bhxh.py`, `dmdc.py` or `dancu.py` for a database, `__main__.py` for how one is started.
+Most are nothing but a description in `descriptions/`, served by `described.py`; `dancu.py` (SOAP with a log-in of its own) and `dmdc.py`
+(real code lists that can be written to) are programs. `world.py` says who is known, `__main__.py` how one is started.
 """

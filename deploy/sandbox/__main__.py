@@ -1,8 +1,8 @@
-"""Start one sandbox database: `python -m deploy.sandbox dkdn --port 0`.
+"""Start sandbox databases, each at an address of its own: `python -m deploy.sandbox dkdn bhxh`.
 
-Prints one line of JSON when it is ready: its address, its base address for a gateway, and example arguments; with the
-secret, when it made one itself. Ends on SIGTERM and SIGINT, and when a pipe on its standard input closes, so that it
-never outlives the program that started it.
+Prints one line of JSON when they are ready, for each its address, its base address for a gateway, and example arguments; with the
+secret, unless a file with it was given (`dkdn=FILE`). Ends on SIGTERM and SIGINT, and when a pipe on its standard input closes, so
+that it never outlives the program that started it.
 """
 
 import argparse
@@ -14,16 +14,40 @@ import signal
 import socket
 import stat
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import uvicorn
+from starlette.applications import Starlette
 
-from deploy.sandbox import bhxh, dancu, dkdn, dmdc
+from deploy.sandbox import dancu, described, dmdc, world
 from deploy.sandbox.faults import Faults
 
-DATABASES = {"dkdn": dkdn, "bhxh": bhxh, "dmdc": dmdc, "dancu": dancu}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    """How a database is made, and where in it a gateway begins."""
+
+    base: str
+    create_app: Callable[[str], Starlette]
+    examples: Mapping[str, str]
+
+
+def _described(name: str) -> Database:
+    description = described.read_description(name)
+    create_app = partial(described.create_app, description)
+    return Database(base=described.base_of(description), create_app=create_app, examples={})
+
+
+DATABASES: Mapping[str, Callable[[], Database]] = {
+    **{name: partial(_described, name) for name in described.NAMES},
+    "dmdc": lambda: Database(base=dmdc.BASE, create_app=dmdc.create_app, examples=dmdc.examples()),
+    "dancu": lambda: Database(base=dancu.BASE, create_app=dancu.create_app, examples=dancu.examples()),
+}
 
 
 class _Server(uvicorn.Server):
@@ -35,20 +59,28 @@ class _Server(uvicorn.Server):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve one database on loopback until told to end."""
+    """Serve databases on loopback until told to end."""
     parser = argparse.ArgumentParser(prog="deploy.sandbox", description=__doc__)
-    parser.add_argument("database", choices=sorted(DATABASES))
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
-    parser.add_argument("--secret-file", type=Path, help="file with the secret; without it one is made")
+    parser.add_argument("databases", nargs="+", metavar="NAME[=FILE]", help=", ".join(sorted(DATABASES)))
+    parser.add_argument("--port", type=int, default=0, help="of the first database; 0 takes a free one")
     given = parser.parse_args(arguments)
-    secret = given.secret_file.read_text("utf-8").strip() if given.secret_file else secrets.token_urlsafe(24)
-    with socket.create_server(("127.0.0.1", given.port)) as listener:
-        asyncio.run(_serve(given.database, secret, listener, show_secret=given.secret_file is None))
+    wanted = [one.partition("=")[::2] for one in given.databases]
+    unknown = [name for name, _ in wanted if name not in DATABASES]
+    if unknown:
+        parser.error(f"no database {unknown[0]!r}; there are {', '.join(sorted(DATABASES))}")
+    with ExitStack() as stack:
+        servers, ready = [], {}
+        for place, (name, file) in enumerate(wanted):
+            listener = stack.enter_context(socket.create_server(("127.0.0.1", 0 if place else given.port)))
+            server, ready[name] = _prepare(DATABASES[name](), file, listener)
+            servers.append((server, listener))
+        asyncio.run(_serve(servers, ready))
     return 0
 
 
-async def _serve(name: str, secret: str, listener: socket.socket, *, show_secret: bool) -> None:
-    database = DATABASES[name]
+def _prepare(database: Database, file: str, listener: socket.socket) -> tuple[_Server, dict[str, Any]]:
+    """Return the server of a database, and what its caller has to know."""
+    secret = Path(file).read_text("utf-8").strip() if file else secrets.token_urlsafe(24)
     config = uvicorn.Config(
         Faults(database.create_app(secret)),
         lifespan="off",
@@ -57,26 +89,31 @@ async def _serve(name: str, secret: str, listener: socket.socket, *, show_secret
         server_header=False,
         timeout_graceful_shutdown=1,
     )
-    server = _Server(config)
-    _end_with(server)
-    # The socket listens already: who connects before the server runs waits a moment, and is answered.
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     ready = {
-        "database": name,
         "address": address,
-        "base": address + database.BASE,
-        "examples": database.examples(),
+        "base": address + database.base,
+        "examples": {**world.examples(), **database.examples},
     }
-    print(json.dumps(ready | ({"secret": secret} if show_secret else {})), flush=True)  # noqa: T201  (told to the parent)
-    await server.serve(sockets=[listener])
+    return _Server(config), ready if file else {**ready, "secret": secret}
 
 
-def _end_with(server: uvicorn.Server) -> None:
-    """End the server on a signal, or when the parent's pipe closes."""
+async def _serve(servers: Iterable[tuple[_Server, socket.socket]], ready: Mapping[str, Any]) -> None:
+    _end_with([server for server, _ in servers])
+    # The sockets listen already: who connects before the servers run waits a moment, and is answered.
+    print(json.dumps(ready), flush=True)  # noqa: T201  (told to the parent)
+    async with asyncio.TaskGroup() as running:
+        for server, listener in servers:
+            running.create_task(server.serve(sockets=[listener]))
+
+
+def _end_with(servers: Iterable[uvicorn.Server]) -> None:
+    """End the servers on a signal, or when the parent's pipe closes."""
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
-        server.should_exit = True
+        for server in servers:
+            server.should_exit = True
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)

@@ -3,8 +3,10 @@
 import base64
 import secrets
 import time
+from collections.abc import Mapping
 from hmac import compare_digest
 from typing import Protocol
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -44,17 +46,21 @@ class StaticHeader:
 
 
 class OAuthTokens:
-    """OAuth2 client credentials: a token from `/token`, then Bearer."""
+    """OAuth2 by client credentials or by password: a token from `/token`, then Bearer."""
 
     def __init__(self, secret: str) -> None:
+        self._secret = secret.encode()
         self._basic = Basic(secret)
         self._tokens: dict[str, float] = {}
 
     async def answer_token(self, request: Request) -> Response:
-        """Answer `POST /token` (Basic and `grant_type=client_credentials`)."""
-        if not self._basic.hold_for(request):
-            return JSONResponse({"error": "invalid_client"}, 401, {"WWW-Authenticate": "Basic"})
-        if b"grant_type=client_credentials" not in (await request.body()).split(b"&"):
+        """Answer `POST /token` for the client `lgsp` (in Basic) or, with `grant_type=password`, for the user `lgsp`."""
+        form = dict(parse_qsl((await request.body()).decode("latin-1")))
+        by_password = form.get("grant_type") == "password"
+        if not (self._is_user(form) if by_password else self._basic.hold_for(request)):
+            error = "invalid_grant" if by_password else "invalid_client"
+            return JSONResponse({"error": error}, 401, {"WWW-Authenticate": "Basic"})
+        if form.get("grant_type") not in ("client_credentials", "password"):
             return JSONResponse({"error": "unsupported_grant_type"}, 400)
         token = secrets.token_urlsafe(24)
         while len(self._tokens) >= MAX_TOKENS:
@@ -62,6 +68,10 @@ class OAuthTokens:
         self._tokens[token] = time.monotonic() + TOKEN_SECONDS
         answer = {"access_token": token, "token_type": "Bearer", "expires_in": TOKEN_SECONDS}
         return JSONResponse(answer, headers={"Cache-Control": "no-store"})
+
+    def _is_user(self, form: Mapping[str, str]) -> bool:
+        given = form.get("password", "").encode()
+        return compare_digest(given, self._secret) and form.get("username") == USER
 
     def hold_for(self, request: Request) -> bool:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")

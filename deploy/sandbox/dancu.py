@@ -18,8 +18,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from connectors.builtin.mock.people import Person, household, kin
 from deploy.sandbox.credentials import USER
-from deploy.sandbox.invented import PROVINCE, PROVINCE_CODE, Person, households
+from deploy.sandbox.world import SEED, find
 
 BASE = "/dancu"
 CLIENT = "VN/GOV/DEMO/lgsp"
@@ -60,24 +61,14 @@ def create_app(secret: str) -> Starlette:
 
 
 def examples() -> Mapping[str, str]:
-    """Return arguments that work, that find nobody, and that are not allowed."""
-    number, person = next(iter(persons().items()))
+    """Return what this database alone knows: what breaks it, who is not allowed, how we log in."""
     return {
-        "soDinhDanh": number,
-        "hoVaTen": person.name,
-        "ngaySinh": person.born.strftime("%Y-%m-%d"),
-        "soDinhDanh_missing": "999999999999",
         "soDinhDanh_broken": BROKEN_NUMBER,
         "maDVC_forbidden": FORBIDDEN_PROCEDURE,
         "maCanBo_forbidden": FORBIDDEN_OFFICER,
         "client": CLIENT,
         "apiKey": API_KEY,
     }
-
-
-def persons() -> dict[str, Person]:
-    """Return the invented persons by personal number; 999 is the code of no province."""
-    return {"99" + person.insurance: person for home in households() for person in home}
 
 
 class _Fault(Exception):
@@ -91,7 +82,6 @@ class PopulationDatabase:
 
     def __init__(self, secret: str) -> None:
         self._secret = secret
-        self._persons = persons()
         self._parser = etree.XMLParser(
             resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True
         )
@@ -152,7 +142,7 @@ class PopulationDatabase:
             raise _Fault("Server.005", SAID["005"])
         if fields.get("SoDinhDanh") == BROKEN_NUMBER:
             raise _Fault("Server", "ORA-00600 (giả lập)")
-        person = self._persons.get(fields.get("SoDinhDanh", ""))
+        person = find(fields.get("SoDinhDanh") or "999" + fields["SoCMND"])
         born = asked[-1][0]
         if person is None or fields["HoVaTen"] != person.name.upper() or not _is_born(person, born):
             return Response(b"", 200, media_type="text/xml")
@@ -160,7 +150,7 @@ class PopulationDatabase:
             return _answer(
                 f'<KetQuaXacThucResponse xmlns="{ANSWERED}"><TonTai>true</TonTai></KetQuaXacThucResponse>'
             )
-        return _answer(_shown(fields["SoDinhDanh"], person))
+        return _answer(_shown(person))
 
 
 def _checked(asked: etree._Element) -> dict[str, str]:
@@ -186,16 +176,46 @@ def _is_born(person: Person, given: etree._Element) -> bool:
     return form is not None and given.text == person.born.strftime(form)
 
 
-def _shown(number: str, person: Person) -> str:
-    family, *middle, given = person.name.split()
-    place = f"<MaTinhThanh>{PROVINCE_CODE}</MaTinhThanh><ChiTiet>{escape(PROVINCE)}</ChiTiet><QuocGia>VN</QuocGia>"
-    return (
-        f'<CongdanCollection xmlns="{ANSWERED}"><CongDan><SoDinhDanh>{number}</SoDinhDanh>'
-        f"<HoVaTen><Ho>{family}</Ho><ChuDem>{' '.join(middle)}</ChuDem><Ten>{given}</Ten></HoVaTen>"
-        f"<GioiTinh>{2 if person.woman else 1}</GioiTinh><DanToc>01</DanToc><TinhTrangHonNhan>1</TinhTrangHonNhan>"
-        f"<NhomMau>00</NhomMau><NgayThangNamSinh><NgayThangNam>{person.born:%Y%m%d}</NgayThangNam></NgayThangNamSinh>"
-        f"<QuocTich>VN</QuocTich><ThuongTru>{place}</ThuongTru><GhiChu>Dữ liệu giả lập</GhiChu></CongDan></CongdanCollection>"
+def _shown(person: Person) -> str:
+    """Return a person in the order of the database; districts are no more, so no place has one."""
+    members = household(SEED, person.number)
+    parts = {
+        "SoDinhDanh": person.number,
+        "SoCMND": person.number[3:],
+        "HoVaTen": _parts({"Ho": person.family, "ChuDem": person.middle, "Ten": person.given}),
+        "GioiTinh": "2" if person.woman else "1",
+        "DanToc": "01",
+        "TonGiao": "00",
+        "TinhTrangHonNhan": "1",
+        "NhomMau": "00",
+        "NgayThangNamSinh": _parts({"NgayThangNam": f"{person.born:%Y%m%d}"}),
+        "NoiDangKyKhaiSinh": _place(person, person.ward),
+        "QuocTich": "VN",
+        "QueQuan": _place(person, person.ward),
+        "ThuongTru": _place(person, person.address),
+        "NoiOHienTai": _place(person, person.address),
+        "Cha": _relative(kin(SEED, person, "cha")),
+        "Me": _relative(kin(SEED, person, "me")),
+        "ChuHo": _relative(members[0], "01" if members[0] == person else "99"),
+        "GhiChu": "Dữ liệu giả lập",
+    }
+    return f'<CongdanCollection xmlns="{ANSWERED}"><CongDan>{_parts(parts)}</CongDan></CongdanCollection>'
+
+
+def _parts(parts: Mapping[str, str]) -> str:
+    """Return elements; what holds others is written already."""
+    return "".join(
+        f"<{name}>{text if text.startswith('<') else escape(text)}</{name}>" for name, text in parts.items()
     )
+
+
+def _place(person: Person, details: str) -> str:
+    return _parts({"MaTinhThanh": person.province[0], "ChiTiet": details, "QuocGia": "VN"})
+
+
+def _relative(person: Person | None, relation: str = "") -> str:
+    shown = {"HoVaTen": person.name, "QuocTich": "VN"} if person else {"QuocTich": "VN"}
+    return _parts({"QuanHe": relation, **shown} if relation else shown)
 
 
 def _answer(content: str, status: int = 200) -> Response:

@@ -17,6 +17,8 @@ Mode = Literal["none", "cut", "slow", "error"]
 PATH = "/_faults"
 SPARED = (PATH, "/token")
 MAX_SECONDS = 120.0
+CUT = "sandbox-cut"
+"""An answer with this header is cut half-way, and the header with it."""
 
 
 class Faults:
@@ -38,7 +40,7 @@ class Faults:
         if mode == "error":
             await JSONResponse({"error": "giả lập lỗi máy chủ"}, 500)(scope, receive, send)
             return
-        await self._app(scope, receive, _cut_half_way(send) if mode == "cut" else send)
+        await self._app(scope, receive, _cut_half_way(send, always=mode == "cut"))
 
     def _next_mode(self, scope: Scope) -> Mode:
         if scope["type"] != "http" or scope["path"] in SPARED or self._times <= 0:
@@ -59,15 +61,19 @@ class Faults:
         return JSONResponse({"mode": mode, "times": times, "seconds": seconds})
 
 
-def _cut_half_way(send: Send) -> Send:
+def _cut_half_way(send: Send, *, always: bool) -> Send:
     """Let the head and half of the body through; the server closes a connection whose answer never ends."""
-    done = False
+    cuts, done = always, False
 
     async def send_half(message: Message) -> None:
-        nonlocal done
+        nonlocal cuts, done
         if done:
             return
-        if message["type"] == "http.response.body":
+        if message["type"] == "http.response.start":
+            kept = [header for header in message["headers"] if header[0] != CUT.encode()]
+            cuts = cuts or len(kept) < len(message["headers"])
+            message = {**message, "headers": kept}
+        elif cuts and message["type"] == "http.response.body":
             done = True
             body = message.get("body", b"")
             message = {"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True}

@@ -28,6 +28,8 @@ TURNS = {
 }
 INDENT = "      "
 VIETNAM = timezone(timedelta(hours=7))
+MOST_SHOWN = 400
+"""Of an answer no more characters than this are printed."""
 LONG_SECONDS = 600
 """What is further away is told with its day."""
 
@@ -46,6 +48,8 @@ def call(number: int, step: Step, seen: Seen, record: Json) -> Iterator[str]:
     yield f"{INDENT}The {caller_en} {step.en}"
     reason = f" ({record['reason']})" if record.get("reason") else ""
     yield f"{INDENT}-> HTTP {seen.status}, {outcome_vi} | {outcome_en}{reason}"
+    if step.shows:
+        yield f"{INDENT}   {seen.text[:MOST_SHOWN]}"
     if seen.problem:
         yield from _problem(seen.problem)
 
@@ -83,6 +87,9 @@ def figures(connectivity: Json, by_outcome: Mapping[str, int], records: int) -> 
     yield f"   Tỷ lệ kết nối của {connectivity['unit']}: {connected}/{needed} = {connectivity['share_percent']} %"
     yield f"   Connected systems of {connectivity['unit']}: {connected} of {needed} = {connectivity['share_percent']} %"
     yield f"   [quốc gia | nation: {connectivity.get('nation', 'demo')}, revision {connectivity['revision']}]"
+    for each in connectivity["by_database"]:
+        database, connected, needed = each["database"], each["connected"], each["needed"]
+        yield f"   {database:<8} {connected}/{needed} hệ thống có nhu cầu đã kết nối | of {needed} systems in need {connected} connected"
     for language in ("vi", "en"):
         yield f"   {rule_text(connectivity['rule'], language)}"
 

@@ -1,5 +1,6 @@
 """The invented province: sandbox databases, node, registry and clients, put together over the node's own API."""
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -8,9 +9,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from gateway.demo.node import Admin, Node, apply_registry, first_admin, wait_for_snapshot
-from gateway.demo.sandboxes import DATABASES, Sandbox
-from gateway.demo.scenario import COMMUNE, PROVINCE, TOWN
+from gateway.demo.sandboxes import OWNERS, PROCESSES, Sandbox, SandboxProcess
+from gateway.demo.scenario import COMMUNE, LAND, PROVINCE, TOWN
 from gateway.demo.traffic import Credentials, Traffic
 
 FILES = ("organisations.yaml", "databases.yaml", "systems.yaml")
@@ -27,6 +30,8 @@ class Province:
     node: Node
     admin: Admin
     sandboxes: Mapping[str, Sandbox]
+    processes: Mapping[str, SandboxProcess]
+    """By the first of their databases."""
     clients: Mapping[str, Credentials]
     old_token: str
     old_token_ends: float
@@ -40,14 +45,17 @@ class Province:
 def open_province(folder: Path, port: int) -> Iterator[Province]:
     """Yield the province, running; end all of it. Raises ChildFailed, NodeRefused."""
     with ExitStack() as stack:
-        sandboxes = {name: Sandbox(name, folder) for name in DATABASES}
-        for sandbox in sandboxes.values():
-            stack.callback(sandbox.stop)
-            sandbox.start()
-        for sandbox in sandboxes.values():
-            sandbox.wait()
+        sandboxes = {name: Sandbox(name, folder) for name in OWNERS}
+        processes = {
+            names[0]: SandboxProcess([sandboxes[name] for name in names], folder) for names in PROCESSES
+        }
+        for process in processes.values():
+            stack.callback(process.stop)
+            process.start()
+        for process in processes.values():
+            process.wait()
         secrets = folder / "secrets.toml"
-        secrets.write_text("\n".join(sandbox.binding() for sandbox in sandboxes.values()), "utf-8")
+        secrets.write_text("\n".join(sandbox.bindings() for sandbox in sandboxes.values()), "utf-8")
         node = Node(folder / "node", port, node_settings(secrets))
         node.prepare()
         stack.callback(node.stop)
@@ -56,6 +64,7 @@ def open_province(folder: Path, port: int) -> Iterator[Province]:
         node.start(token_seconds=str(SHORT_TOKEN_SECONDS))
         apply_registry(admin, [registry_text(name, sandboxes) for name in FILES])
         clients = {system: add_client(admin, system) for system in (TOWN, COMMUNE)}
+        clients[LAND] = add_client(admin, LAND, "sandbox")
         old_token, ends = token_that_will_expire(admin, clients[COMMUNE])
         # The registry, the keys and the token outlive the run in which they were made.
         node.stop()
@@ -64,6 +73,7 @@ def open_province(folder: Path, port: int) -> Iterator[Province]:
             node=node,
             admin=admin,
             sandboxes=sandboxes,
+            processes=processes,
             clients=clients,
             old_token=old_token,
             old_token_ends=ends,
@@ -82,17 +92,29 @@ def node_settings(secrets: Path) -> dict[str, str]:
 
 
 def registry_text(name: str, sandboxes: Mapping[str, Sandbox]) -> str:
-    """Return one file of the registry, with the addresses of the databases filled in."""
+    """Return one file of the registry, with the addresses and descriptions of the databases filled in."""
     text = files("deploy.demo").joinpath(name).read_text("utf-8")
     for database, sandbox in sandboxes.items():
-        text = text.replace(f"{{{{{database.upper()}_URL}}}}", sandbox.base)
-        text = text.replace(f"{{{{{database.upper()}_TOKEN_URL}}}}", f"{sandbox.address}/token")
+        known = {"URL": sandbox.base, "TOKEN_URL": f"{sandbox.address}/token"}
+        for what, value in known.items():
+            text = text.replace(f"{{{{{database.upper()}_{what}}}}}", value)
+        text = with_description(text, database)
     return text
 
 
-def add_client(admin: Admin, system: str) -> Credentials:
+def with_description(text: str, database: str) -> str:
+    """Fill in a database's description, for the endpoints of the sandbox: JSON is YAML as well."""
+    place = f'"{{{{{database.upper()}_DESCRIPTION}}}}"'
+    if place not in text:
+        return text
+    described = files("deploy.sandbox").joinpath(f"descriptions/{database}.yaml").read_text("utf-8")
+    return text.replace(place, json.dumps(yaml.safe_load(described), ensure_ascii=False))
+
+
+def add_client(admin: Admin, system: str, environment: str = "production") -> Credentials:
     """Create the client of a system."""
-    made: dict[str, Any] = admin.post("clients", {"name": f"demo {system}", "system": system})
+    wanted = {"name": f"demo {system} {environment}", "system": system, "environment": environment}
+    made: dict[str, Any] = admin.post("clients", wanted)
     return Credentials(client=made["client_id"], secret=made["client_secret"])
 
 

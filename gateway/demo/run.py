@@ -57,8 +57,8 @@ def demo(*, once: bool, as_json: bool, folder: Path | None = None, port: int | N
 
 
 def _run(folder: Path, port: int, say: Say, *, once: bool, as_json: bool) -> None:
-    say(["Khởi động ba CSDL quốc gia giả lập và một nút cấp tỉnh ..."])
-    say(["Starting three sandbox national databases and a province's node ..."])
+    say(["Khởi động bảy CSDL quốc gia giả lập và một nút cấp tỉnh ..."])
+    say(["Starting seven sandbox national databases and a province's node ..."])
     with open_province(folder, port) as province:
         wrong = _calls(province, say)
         result = _result(province)
@@ -76,10 +76,10 @@ def _run(folder: Path, port: int, say: Say, *, once: bool, as_json: bool) -> Non
 def _calls(province: Province, say: Say) -> list[str]:
     """Make the calls and tell them; return what did not end as it should."""
     wrong = []
-    say(account.heading("Hai hệ thống một cửa gọi qua nút", "Two one-stop shops call through the node"))
+    say(account.heading("Ba hệ thống gọi qua nút", "Three systems call through the node"))
     traffic = Traffic(province.node.address)
     try:
-        for number, step in enumerate(steps(province.sandboxes), 1):
+        for number, step in enumerate(steps(province.sandboxes, province.processes), 1):
             if step.prepare is not None:
                 step.prepare()
             if step.expired:
@@ -122,18 +122,20 @@ def _addresses(province: Province) -> dict[str, str]:
 
 
 def _published(result: dict[str, Any]) -> dict[str, Any]:  # Any: JSON of the node
-    names = ("unit", "nation", "needed", "connected", "share_percent", "rule", "window_days", "revision")
+    names = (
+        "unit", "nation", "needed", "connected", "share_percent", "rule", "window_days", "revision", "tiers", "by_database"
+    )  # fmt: skip
     connectivity = result["connectivity"]
     return result | {"connectivity": {name: connectivity[name] for name in names}}
 
 
 def _stay(province: Province, result: dict[str, Any], say: Say) -> None:  # Any: JSON of the node
     """Put the database that is down up again, say what can be tried, and wait to be interrupted."""
-    down = province.sandboxes["dmdc"]
+    down = province.processes["dmdc"]
     down.start()
     down.wait()
     say(account.addresses(result["addresses"]))
-    examples = province.sandboxes["dkdn"].examples | province.sandboxes["bhxh"].examples
+    examples = province.sandboxes["dkdn"].examples
     admin = Credentials(client=province.admin.client, secret=province.admin.secret)
     clients = province.clients
     say(account.curl_lines(province.node.address, clients[TOWN], clients[COMMUNE], admin, examples))

@@ -1,18 +1,20 @@
-"""What the two one-stop-shop systems of the demonstration do, call by call."""
+"""What the systems of the demonstration do, call by call."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.demo.sandboxes import Sandbox
+from gateway.demo.sandboxes import Sandbox, SandboxProcess
 
 PROVINCE = "DEMO.H99"
 TOWN = "DEMO.H99.01:mot-cua"
 COMMUNE = "DEMO.H99.31:mot-cua-xa"
 PORTAL = "DEMO.H99.01:cong-dich-vu-cong"
+LAND = "DEMO.H99.03:quan-ly-dat-dai"
 CALLERS: Mapping[str, tuple[str, str]] = {
     TOWN: ("Một cửa tỉnh", "provincial one-stop shop"),
     COMMUNE: ("Một cửa xã", "commune's one-stop shop"),
+    LAND: ("Hệ thống đất đai", "land information system"),
 }
 # The provincial system calls for the portal as well: it says in each call for whom, or the call counts for neither.
 SYSTEM = {"Lgsp-System": TOWN}
@@ -22,11 +24,20 @@ ENTERPRISE = "/apiCSDLDKDN/1.0/chiTietDoanhNghiep"
 DOSSIERS = "/apiCSDLDKDN/1.0/danhSachHoSo"
 HOUSEHOLD = "/apiBHXH/1.0/getTraCuuTtHgdByMaSoBhxh"
 CATEGORY = "/dmdc/1.0/Category"
+CITIZEN = "/apiDanCu/1.0/TraCuuThongTinCongDan"
+REGISTRATION = "/apiHoTichTuPhap/1.0/dangKyHoTich"
+EXTRACT = "/apiHoTichTuPhap/1.0/traHoSo"
+CRIMINAL_RECORD = "/apiLyLichTuPhap/1.0/nhanHoSoDangKy"
+LAND_DOSSIER = "/apiDatDai/1.0/TiepNhanHoSo"
+PARCELS = "/apiDatDai/1.0/TraCuuThuaDat"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One call: who, what, and how the node should end it. `prepare` brings about what it shows."""
+    """One call: who, what, and how the node should end it. `prepare` brings about what it shows.
+
+    The answer is printed where it `shows` something: all the people in it are invented.
+    """
 
     vi: str
     en: str
@@ -38,14 +49,20 @@ class Step:
     headers: Mapping[str, str] = field(default_factory=dict)
     prepare: Callable[[], None] | None = None
     expired: bool = False
+    shows: bool = False
 
 
-def steps(sandboxes: Mapping[str, Sandbox]) -> Iterator[Step]:
+def steps(sandboxes: Mapping[str, Sandbox], processes: Mapping[str, SandboxProcess]) -> Iterator[Step]:
     """Yield the calls in order; what a step prepares is put right by the next ones."""
-    dkdn, bhxh, dmdc = (sandboxes[name] for name in ("dkdn", "bhxh", "dmdc"))
+    dkdn, dmdc = sandboxes["dkdn"], sandboxes["dmdc"]
+    known = {**sandboxes["dancu"].examples, **dkdn.examples}
     enterprise = {"msdn": dkdn.examples["msdn"]}
     yield from _lookups(dkdn.examples, dmdc.examples)
-    yield from _personal_data(bhxh.examples)
+    yield from _personal_data(known)
+    yield from _population(known)
+    yield from _civil_status(known)
+    yield from _dossiers_of_others(known)
+    yield from _sandbox(known)
     yield Step(
         vi="tra cứu danh mục khi chưa được cấp quyền",
         en="asks for a code list without a grant",
@@ -60,7 +77,8 @@ def steps(sandboxes: Mapping[str, Sandbox]) -> Iterator[Step]:
     yield Step(
         vi="tra cứu danh mục; CSDL không hoạt động",
         en="asks for a code list; the database is down",
-        caller=TOWN, headers=SYSTEM, path=f"{CATEGORY}/{dmdc.examples['category']}", expected="unreachable", prepare=dmdc.kill,
+        caller=TOWN, headers=SYSTEM, path=f"{CATEGORY}/{dmdc.examples['category']}", expected="unreachable",
+        prepare=processes["dmdc"].kill,
     )  # fmt: skip
     yield Step(
         vi="gọi bằng token đã hết hạn",
@@ -121,6 +139,80 @@ def _personal_data(bhxh: Mapping[str, str]) -> Iterator[Step]:
         en="looks up insurance data without naming an officer",
         caller=COMMUNE, path=HOUSEHOLD, document={"maSoBhxh": bhxh["maSoBhxh"]},
         headers={"Lgsp-Procedure": OFFICER["Lgsp-Procedure"]}, expected="refused",
+    )  # fmt: skip
+
+
+def _population(known: Mapping[str, str]) -> Iterator[Step]:
+    person = {
+        "SoDinhDanh": known["soDinhDanh"],
+        "HoVaTen": known["hoVaTen"],
+        "NgayThangNamSinh": known["ngaySinh"],
+    }
+    yield Step(
+        vi="tra cứu công dân trong CSDL dân cư (SOAP); chỉ nhận các trường được cấp",
+        en="looks a citizen up in the population database (SOAP), and gets the granted fields only",
+        caller=COMMUNE, path=CITIZEN, document=person, headers=OFFICER, expected="success", shows=True,
+    )  # fmt: skip
+    yield Step(
+        vi="tra cứu một số định danh không có: CSDL dân cư trả lời rỗng, đó không phải là sự cố",
+        en="looks up a number that nobody has: the database answers with nothing, which is no outage",
+        caller=COMMUNE, path=CITIZEN, document=person | {"SoDinhDanh": known["soDinhDanh_missing"]}, headers=OFFICER,
+        expected="success",
+    )  # fmt: skip
+    yield Step(
+        vi="tra cứu công dân cho một thủ tục mà CSDL dân cư chưa cấp phép (lỗi 004)",
+        en="looks a citizen up for a procedure that the database has not licensed (error 004)",
+        caller=COMMUNE, path=CITIZEN, document=person,
+        headers=OFFICER | {"Lgsp-Procedure": known["maDVC_forbidden"]}, expected="business_failure", shows=True,
+    )  # fmt: skip
+
+
+def _civil_status(known: Mapping[str, str]) -> Iterator[Step]:
+    child = {"hoTen": "Nguyễn Thị Giả Lập", "ngaySinh": "01/2026", "gioiTinh": "Nữ"}
+    yield Step(
+        vi="gửi hồ sơ khai sinh bằng JSON; nút đổi thành XML trong JSON cho CSDL hộ tịch",
+        en="hands over a birth as JSON; the node makes XML inside JSON of it for the civil status database",
+        caller=COMMUNE, path=REGISTRATION, headers=OFFICER, expected="success",
+        document={"donVi": "H99.31", "maHoSo": "H99.31-260115-0001", "ngay": "2026-01-15", "tre": child},
+    )  # fmt: skip
+    yield Step(
+        vi="lấy trích lục hộ tịch của chính công dân đó",
+        en="fetches an extract about the same citizen",
+        caller=COMMUNE, path=EXTRACT, headers=OFFICER, document={"soDinhDanh": known["soDinhDanh"]}, expected="success", shows=True,
+    )  # fmt: skip
+
+
+def _dossiers_of_others(known: Mapping[str, str]) -> Iterator[Step]:
+    applicant = {
+        "hoTen": known["hoVaTen"],
+        "ngaySinh": known["ngaySinh"],
+        "gioiTinh": known["gioiTinh"],
+        "soDinhDanh": known["soDinhDanh"],
+    }
+    yield Step(
+        vi="nộp hồ sơ lý lịch tư pháp; nút đổi ngày sinh, giới tính và loại giấy tờ",
+        en="applies for a criminal record certificate; the node translates dates, genders and kinds of paper",
+        caller=TOWN, path=CRIMINAL_RECORD, headers=SYSTEM, document=applicant, expected="success",
+    )  # fmt: skip
+    yield Step(
+        vi="chuyển hồ sơ đất đai",
+        en="hands over a land dossier",
+        caller=TOWN, path=LAND_DOSSIER, headers=SYSTEM, expected="success",
+        document={"SoBienNhan": "BN-990001", "MaHoSoMotCua": "H99.01-260115-0002"},
+    )  # fmt: skip
+
+
+def _sandbox(known: Mapping[str, str]) -> Iterator[Step]:
+    query = {"soDinhDanh": known["soDinhDanh"]}
+    yield Step(
+        vi="thử tra cứu thửa đất trong môi trường thử nghiệm (không tính vào số liệu)",
+        en="tries to look up land in the sandbox environment (which no figure counts)",
+        caller=LAND, path=PARCELS, query=query, expected="success", shows=True,
+    )  # fmt: skip
+    yield Step(
+        vi="thử nghiệm: tự đặt lỗi 503 bằng tiêu đề mock-fault",
+        en="tries, still in the sandbox: orders an error 503 with the header mock-fault",
+        caller=LAND, path=PARCELS, query=query, headers={"mock-fault": "503"}, expected="provider_failure",
     )  # fmt: skip
 
 

@@ -20,10 +20,11 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What the caller saw: HTTP status, the exchange's id, and the problem, if the node told one."""
+    """What the caller saw: HTTP status, the exchange's id, the answer, and the problem, if the node told one."""
 
     status: int
     exchange: str
+    text: str
     problem: dict[str, Any]  # Any: JSON of the node
 
 
@@ -60,5 +61,6 @@ class Traffic:
         return Seen(
             status=reply.status_code,
             exchange=reply.headers.get("lgsp-exchange-id", ""),
+            text=reply.text,
             problem=reply.json() if told else {},
         )

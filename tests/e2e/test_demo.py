@@ -20,10 +20,13 @@ from gateway.settings import child_environment
 from tests.hostile import free_port
 
 SECONDS = 120
+CHILDREN = 3
+"""The node, and two processes with databases in them."""
 OUTCOMES = {
-    "success": 9,
-    "business_failure": 2,
+    "success": 16,
+    "business_failure": 3,
     "refused": 4,
+    "provider_failure": 1,
     "unknown": 1,
     "unreachable": 1,
 }
@@ -68,7 +71,7 @@ def folder() -> Iterator[Path]:
 
 def test_once_prints_the_nodes_own_figures_and_leaves_nothing(folder: Path) -> None:
     with start("--once", "--json", folder=folder) as demo:
-        children = wait_for_children(demo, 4)
+        children = wait_for_children(demo, CHILDREN)
         out, told = demo.communicate(timeout=SECONDS)
 
     assert demo.returncode == 0, told
@@ -80,7 +83,14 @@ def test_once_prints_the_nodes_own_figures_and_leaves_nothing(folder: Path) -> N
     assert result["exchanges"]["total"] == sum(OUTCOMES.values()) == result["evidence"]["records"]
     figure = result["connectivity"]
     assert set(figure) == {
-        "unit", "nation", "needed", "connected", "share_percent", "rule", "window_days", "revision",
+        "unit", "nation", "needed", "connected", "share_percent", "rule", "window_days", "revision", "tiers",
+        "by_database",
+    }  # fmt: skip
+    assert figure["tiers"] == {
+        "registered": 1, "granted": 0, "tested": 1, "connected": 0, "fully_connected": 3,
+    }  # fmt: skip
+    assert {each["database"]: (each["connected"], each["needed"]) for each in figure["by_database"]} == {
+        "BHXH": (1, 1), "DANCU": (1, 1), "DATDAI": (1, 2), "DKDN": (3, 4), "DMDC": (1, 1), "HOTICH": (1, 2), "LLTP": (1, 1),
     }  # fmt: skip
     assert (figure["unit"], figure["nation"]) == ("DEMO.H99", "demo")
     assert (figure["needed"], figure["connected"]) == (5, 3)
@@ -107,7 +117,7 @@ def test_what_is_exported_after_it_changes_nothing_when_it_is_applied(folder: Pa
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("so_far", [1, 3, 4])
+@pytest.mark.parametrize("so_far", [1, 2, CHILDREN])
 def test_an_interrupted_demonstration_leaves_nothing(
     folder: Path, number: signal.Signals, so_far: int
 ) -> None:
@@ -124,7 +134,7 @@ def test_an_interrupted_demonstration_leaves_nothing(
 
 def test_a_killed_demonstration_leaves_no_process(folder: Path) -> None:
     with start("--once", folder=folder) as demo:
-        children = wait_for_children(demo, 4)
+        children = wait_for_children(demo, CHILDREN)
         demo.kill()
         demo.communicate(timeout=SECONDS)
 

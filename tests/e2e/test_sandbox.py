@@ -1,4 +1,4 @@
-"""The sandbox databases, each in its own process, over real HTTP."""
+"""The sandbox databases, in processes of their own, over real HTTP."""
 
 import json
 import os
@@ -9,10 +9,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from typing import Any
 
 import httpx2
 import pytest
+from lxml import etree
 
 SECONDS = 15
 
@@ -30,32 +32,42 @@ class Database:
 
 @contextmanager
 def running(name: str) -> Iterator[Database]:
-    command = [sys.executable, "-m", "deploy.sandbox", name]
+    with all_running(name) as databases:
+        yield databases[name]
+
+
+@contextmanager
+def all_running(*names: str) -> Iterator[dict[str, Database]]:
+    command = [sys.executable, "-m", "deploy.sandbox", *names]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None
-            assert select.select([process.stdout], [], [], SECONDS)[0], "the database did not start"
-            yield Database(process, json.loads(process.stdout.readline()))
+            assert select.select([process.stdout], [], [], SECONDS)[0], "the databases did not start"
+            ready = json.loads(process.stdout.readline())
+            yield {name: Database(process, ready[name]) for name in names}
         finally:
             process.kill()
 
 
 @pytest.fixture(scope="module")
-def dkdn() -> Iterator[Database]:
-    with running("dkdn") as database:
-        yield database
+def databases() -> Iterator[dict[str, Database]]:
+    with all_running("dkdn", "bhxh", "dmdc", "hotich", "lltp", "datdai") as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
-def bhxh() -> Iterator[Database]:
-    with running("bhxh") as database:
-        yield database
+def dkdn(databases: dict[str, Database]) -> Database:
+    return databases["dkdn"]
 
 
 @pytest.fixture(scope="module")
-def dmdc() -> Iterator[Database]:
-    with running("dmdc") as database:
-        yield database
+def bhxh(databases: dict[str, Database]) -> Database:
+    return databases["bhxh"]
+
+
+@pytest.fixture(scope="module")
+def dmdc(databases: dict[str, Database]) -> Database:
+    return databases["dmdc"]
 
 
 def token_of(database: Database) -> str:
@@ -156,7 +168,7 @@ def test_an_insurance_failure_stands_in_its_code(bhxh: Database, number: str | N
 
 
 def test_a_person_is_found_by_the_known_part_of_a_birthday(bhxh: Database) -> None:
-    head = ask_bhxh(bhxh, "getTraCuuThongTinHgd", hoTen=bhxh.examples["hoTen"])["dataThongTinHgd"][0]
+    head = ask_bhxh(bhxh, "getTraCuuThongTinHgd", hoTen=bhxh.examples["hoVaTen"])["dataThongTinHgd"][0]
     year = head["ngaySinh"][:4]
 
     found = ask_bhxh(bhxh, "getMaSoBhxhTheoTieuChi", hoTen=head["hoTen"], ngaySinh=year, loaiNgaySinh=1)
@@ -170,6 +182,99 @@ def test_insurance_is_told_only_with_the_header(bhxh: Database) -> None:
     reply = httpx2.post(f"{bhxh.base}/getTraCuuThongTinHgd", json={}, headers={"lgspaccesstoken": "made-up"})
 
     assert reply.status_code == 401
+
+
+def ask(database: Database, path: str, **asked: object) -> dict[str, Any]:
+    """Ask a database whose credentials are a token or a password."""
+    auth: Any = ("lgsp", database.secret)
+    reply = httpx2.post(f"{database.base}/{path}", json=asked, auth=auth)
+    if reply.status_code == 401:
+        bearer = {"Authorization": f"Bearer {token_of(database)}"}
+        reply = httpx2.post(f"{database.base}/{path}", json=asked, headers=bearer)
+    assert reply.status_code == 200
+    answer: dict[str, Any] = reply.json()
+    assert answer["sandbox"] is True
+    return answer
+
+
+def test_a_person_is_the_same_everywhere(databases: dict[str, Database]) -> None:
+    known = databases["bhxh"].examples
+    born = date.fromisoformat(known["ngaySinh"])
+    household = ask_bhxh(databases["bhxh"], "getTraCuuTtHgdByMaSoBhxh", maSoBhxh=known["maSoBhxh"])
+    insured = household["dataThongTinHgd"][0]
+    record = ask(databases["lltp"], "traHoSo", idNumber=known["soDinhDanh"])["declaration"]
+    extract = etree.fromstring(ask(databases["hotich"], "traHoSo", soDinhDanh=known["soDinhDanh"])["data"])
+    bearer = {"Authorization": f"Bearer {token_of(databases['datdai'])}"}
+    address = f"{databases['datdai'].base}/TraCuuThuaDat?soDinhDanh={known['soDinhDanh']}"
+    land = httpx2.get(address, headers=bearer).json()["ChuSuDung"]
+
+    assert {insured["hoTen"], record["fullName"], extract.findtext("hoTen"), land["HoTen"]} == {
+        known["hoVaTen"]
+    }
+    assert (insured["ngaySinh"], record["birthDate"]) == (f"{born:%Y%m%d}", f"{born:%d/%m/%Y}")
+    assert (extract.findtext("ngaySinh"), land["NamSinh"]) == (f"{born:%Y%m%d}", str(born.year))
+    assert str(insured["gioiTinh"]) == extract.findtext("gioiTinh") == known["gioiTinh"]
+    assert record["genderId"] == ("1" if known["gioiTinh"] == "1" else "0")
+    assert {one["hoTen"].split()[0] for one in household["dataThongTinHgd"]} == {known["hoVaTen"].split()[0]}
+
+
+BIRTH = {
+    "maDonVi": "000.00.31.H99",
+    "module": "KS",
+    "maHoSo": "H99.31-260115-0001",
+    "ngayTiepNhan": "20260115",
+}
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "code"),
+    [
+        ({"data": "<khaiSinh/>"}, 1, "0"),
+        ({}, 0, "200"),
+        ({"data": "<khaiSinh/>", "maDonVi": "H99.31"}, 0, "106"),
+        ({"data": "<khaiSinh/>", "ngayTiepNhan": "15/01/2026"}, 0, "302"),
+        ({"data": {"khaiSinh": {}}}, 0, "500"),
+    ],
+)
+def test_a_civil_status_dossier_is_judged_inside_its_answer(
+    databases: dict[str, Database], more: dict[str, Any], status: int, code: str
+) -> None:
+    answer = ask(databases["hotich"], "dangKyHoTich", **{**BIRTH, **more})
+
+    assert (answer["status"], answer["errorCode"]) == (status, code)
+
+
+def test_nobody_is_found_where_nobody_is(databases: dict[str, Database]) -> None:
+    missing = databases["hotich"].examples["soDinhDanh_missing"]
+
+    assert ask(databases["hotich"], "traHoSo", soDinhDanh=missing)["errorCode"] == "201"
+    assert ask(databases["hotich"], "traTrangThaiHoSo", maHoSo="không có")["errorCode"] == "201"
+    assert ask(databases["lltp"], "traHoSo", idNumber=missing)["STATUS"] == "2"
+
+
+def test_land_logs_in_with_a_password(databases: dict[str, Database]) -> None:
+    datdai = databases["datdai"]
+    form = {"grant_type": "password", "username": "lgsp", "password": datdai.secret}
+    token = httpx2.post(datdai.ready["address"] + "/token", data=form)
+    wrong = httpx2.post(datdai.ready["address"] + "/token", data=form | {"password": "made-up"})
+
+    assert (token.status_code, token.json()["token_type"]) == (200, "Bearer")
+    assert (wrong.status_code, wrong.json()["error"]) == (401, "invalid_grant")
+
+
+def test_faults_are_ordered_by_header_from_a_described_database(bhxh: Database) -> None:
+    def answer(**orders: str) -> httpx2.Response:
+        headers = {"lgspaccesstoken": bhxh.secret, **{f"mock-{name}": text for name, text in orders.items()}}
+        return httpx2.post(f"{bhxh.base}/getTraCuuThongTinHgd", json={"hoTen": "ai"}, headers=headers)
+
+    assert [answer(fault=one).status_code for one in ("500", "busy")] == [500, 503]
+    assert answer(fault="rubbish").content.startswith(b"\x00")
+    assert answer(example="khong-tim-thay").json()["status"] == "FAIL"
+    with pytest.raises(httpx2.RemoteProtocolError):
+        answer(fault="cut")
+    began = time.monotonic()
+    answer(delay="0.2")
+    assert time.monotonic() - began >= 0.2
 
 
 def ask_dmdc(database: Database, path: str, records: object = None) -> Any:

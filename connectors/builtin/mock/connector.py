@@ -1,18 +1,19 @@
 """A provider that does not exist: it answers as an OpenAPI description says, with invented data or described examples."""
 
 import asyncio
-import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from random import Random
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl
 
 import orjson
 
 from connectors.builtin.mock.invent import Inventor
-from connectors.builtin.mock.operations import MockOperation, operations_of, variables_of
+from connectors.builtin.mock.operations import Answer, MockOperation, operations_of, variables_of
+from connectors.builtin.mock.people import Register, random_for
+from connectors.builtin.mock.question import Question, flatten, subject_of
 from connectors.builtin.mock.settings import MockSettings, Scheduled, is_fault
+from connectors.builtin.mock.xml_text import render_xml
 from connectors.contract import (
     Busy,
     Call,
@@ -48,6 +49,7 @@ class MockConnector:
     def __init__(self, settings: MockSettings, context: ConnectorContext) -> None:
         self._settings = settings
         self._clock = context.clock
+        self._register = Register(settings.seed, settings.households)
         try:
             self._operations = operations_of(settings.description)
         except ValueError as error:
@@ -127,14 +129,29 @@ class MockConnector:
         if found is None:
             return _said(_NOT_FOUND, "the description has no such operation")
         operation, variables = found
+        question = self._question(call, body, variables)
+        answer = operation.by_name(example) or operation.by_question(
+            question.asked, found=question.subject is not None
+        )
+        if answer is None and self._settings.prefer == "examples":
+            answer = operation.usual()
+        if answer is not None:
+            return _described(answer)
+        if question.subject is None:
+            return _said(_NOT_FOUND, "nobody in the register")
         if operation.content is None:
             return Done(status=operation.status, reply=Message(b"", "", [INVENTED]))
-        examples = operation.examples() if self._settings.prefer == "examples" else {}
-        if example in examples or (examples and not example):
-            value = examples.get(example, next(iter(examples.values())))
-        else:
-            value = self._invent(call, operation.content, body, variables)
-        return _reply(operation, value)
+        schema = operation.content.get("schema", {})
+        inventor = Inventor(self._settings.description, self._settings.seed, question, question.subject)
+        return _reply(operation.status, operation.media_type, inventor.make(schema), schema)
+
+    def _question(self, call: Call, body: bytes, variables: Mapping[str, str]) -> Question:
+        """Return what a call asks. The same question has the same source of chance."""
+        words = (call.operation, call.path, call.query, body.decode("latin-1"))
+        random = random_for(self._settings.seed, *words)
+        asked = {**dict(flatten(_members(body))), **dict(parse_qsl(call.query)), **variables}
+        subject = subject_of(asked, self._register, random)
+        return Question(asked=asked, subject=subject, random=random, repeats=not self._register.count)
 
     def _find(self, call: Call) -> tuple[MockOperation, dict[str, str]] | None:
         """Return the operation of the call's name, or else of its method and path."""
@@ -146,22 +163,6 @@ class MockConnector:
             if variables is not None and operation.method == call.method and by_path is None:
                 by_path = operation, variables
         return by_path
-
-    def _invent(
-        self, call: Call, content: Mapping[str, Any], body: bytes, variables: Mapping[str, str]
-    ) -> Any:
-        question = b"\0".join(
-            (
-                self._settings.seed.encode(),
-                call.operation.encode(),
-                call.path.encode(),
-                call.query.encode(),
-                body,
-            )
-        )
-        random = Random(hashlib.sha256(question).digest())  # noqa: S311 (invents data, guards nothing)
-        asked = {**_members(body), **dict(parse_qsl(call.query)), **variables}
-        return Inventor(self._settings.description, random, asked).make(content.get("schema", {}))
 
     async def check(self) -> Sequence[CheckStep]:
         """There is nothing on the way; the contract is the description."""
@@ -207,14 +208,20 @@ def _members(body: bytes) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _reply(operation: MockOperation, value: Any) -> Done:  # Any: JSON
-    is_json = operation.media_type.partition(";")[0].endswith("json")
-    body = value.encode() if isinstance(value, str) and not is_json else orjson.dumps(value)
-    media_type = operation.media_type
-    return Done(
-        status=operation.status,
-        reply=Message(body, media_type, [(b"content-type", media_type.encode()), INVENTED]),
-    )
+def _described(answer: Answer) -> Done:
+    return _reply(answer.status, answer.media_type, answer.value, {})
+
+
+def _reply(status: int, media_type: str, value: Any, schema: Mapping[str, Any]) -> Done:  # Any: JSON
+    plain = media_type.partition(";")[0]
+    if isinstance(value, str) and not plain.endswith("json"):
+        body = value.encode()
+    elif plain.endswith("xml"):
+        body = f'<?xml version="1.0" encoding="utf-8"?>{render_xml(value, schema, "answer")}'.encode()
+    else:
+        body = orjson.dumps(value)
+    headers = [(b"content-type", media_type.encode()), INVENTED]
+    return Done(status=status, reply=Message(body, media_type, headers))
 
 
 def _said(status: int, text: str) -> Done:

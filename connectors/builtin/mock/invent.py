@@ -1,22 +1,28 @@
 """An answer out of a JSON Schema: the same for the same question, within bounds of depth and size."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
 from random import Random
 from typing import Any
 
+import orjson
+
 from connectors.builtin.mock import people
+from connectors.builtin.mock.facts import Schema, counted, fact_of, plain, tell, written
+from connectors.builtin.mock.people import Subject
+from connectors.builtin.mock.question import Question
+from connectors.builtin.mock.xml_text import render_xml
 
 MOST_DEPTH = 8
 MOST_VALUES = 2000
 MOST_ITEMS = 3
+_OF_A_PERSON = frozenset(
+    {"person.number", "person.old-number", "person.insurance", "person.name", "person.born"}
+)
+_FIRST_DAY, _DAYS = date(2024, 1, 1), 900
 
-Schema = Mapping[str, Any]  # Any: a part of a description
-
-_DIGITS = re.compile(r"\^?(?:\\d|\[0-9\])\{(\d{1,2})(?:,\d*)?\}\$?")
-_BY_FORMAT: Mapping[str, people.Make] = {
-    "date": people.day,
-    "date-time": lambda random: f"{people.day(random)}T08:{random.randrange(60):02}:00+07:00",
+_BY_FORMAT: Mapping[str, Callable[[Random], str]] = {
     "time": lambda random: f"08:{random.randrange(60):02}:00",
     "email": lambda random: f"nguoi-{random.randrange(10_000)}@demo.invalid",
     "uri": lambda random: f"https://demo.invalid/{random.randrange(10_000)}",
@@ -27,12 +33,15 @@ _BY_FORMAT: Mapping[str, people.Make] = {
 
 
 class Inventor:
-    """Makes one answer. `asked` holds the question's values by name: members of the same name repeat them."""
+    """Makes one answer: about the question's subject, and members that the question has repeat it."""
 
-    def __init__(self, description: Schema, random: Random, asked: Mapping[str, Any]) -> None:
+    def __init__(self, description: Schema, seed: str, question: Question, subject: Subject) -> None:
         self._description = description
-        self._random = random
-        self._asked = asked
+        self._seed = seed
+        self._random = question.random
+        self._asked = question.asked
+        self._repeats = question.repeats
+        self._subject = subject
         self._left = MOST_VALUES
 
     def make(self, schema: Schema, member: str = "", depth: int = 0) -> Any:  # Any: JSON
@@ -41,27 +50,43 @@ class Inventor:
         self._left -= 1
         if self._left < 0 or depth > MOST_DEPTH:
             return None
-        fixed, value = _fixed(schema, self._random)
+        kind = _kind(schema)
+        if kind == "object":
+            return self._object(schema, member, depth)
+        if kind == "array":
+            return self._array(schema, member, depth)
+        return self.simple(schema, kind, member)
+
+    def simple(self, schema: Schema, kind: str, member: str) -> Any:  # Any: JSON
+        """Return a value that has no others inside it."""
+        fixed, value = _fixed(schema)
         if fixed:
             return value
-        kind = _kind(schema)
-        asked = self._asked.get(member)
-        if asked is not None and _fits(asked, kind):
-            return asked
-        if kind in ("object", "array"):
-            return self._object(schema, depth) if kind == "object" else self._array(schema, member, depth)
-        return self._simple(schema, kind, member)
-
-    def _simple(self, schema: Schema, kind: str, member: str) -> str | float | bool | None:
+        told = self._told(schema, kind, member)
+        if told is not None:
+            return told
+        if schema.get("enum"):
+            return self._random.choice(schema["enum"])
         match kind:
             case "string":
-                return self._string(schema, member)
+                return self._string(schema)
             case "integer" | "number":
                 return self._number(schema, whole=kind == "integer")
             case "boolean":
                 return self._random.random() < 0.5  # noqa: PLR2004 (a coin)
             case _:
                 return None
+
+    def _told(self, schema: Schema, kind: str, member: str) -> Any:  # Any: JSON
+        """Return what is known: of the subject, or else from the question."""
+        asked = self._asked.get(member)
+        fact = fact_of(schema, member)
+        if asked is not None and (fact is None or self._repeats) and _fits(asked, schema, kind):
+            return asked
+        value = tell(fact, self._subject, schema, kind) if fact is not None else None
+        if "enum" in schema and value not in schema["enum"]:
+            return None
+        return value[: int(schema.get("maxLength", 10_000))] if isinstance(value, str) else value
 
     def _whole(self, schema: Schema) -> Schema:
         """Follow references; put together what `allOf` takes apart; take one of several."""
@@ -89,29 +114,67 @@ class Inventor:
             del merged["properties"]
         return merged
 
-    def _object(self, schema: Schema, depth: int) -> dict[str, Any]:
-        return {
-            name: self.make(member, name, depth + 1) for name, member in schema.get("properties", {}).items()
-        }
+    def _object(self, schema: Schema, member: str, depth: int) -> dict[str, Any]:
+        fixed, value = _fixed(schema)
+        if fixed:
+            return dict(value)
+        before = self._subject
+        relative = people.kin(self._seed, before.person, plain(member)) if member else None
+        if relative is not None:
+            self._subject = replace(before, person=relative)
+        made = {name: self.make(one, name, depth + 1) for name, one in schema.get("properties", {}).items()}
+        self._subject = before
+        return made
 
     def _array(self, schema: Schema, member: str, depth: int) -> list[Any]:
+        fixed, value = _fixed(schema)
+        if fixed:
+            return list(value)
+        items = schema.get("items", {})
+        before, made = self._subject, []
+        for subject in self._subjects(schema, self._whole(items)):
+            self._subject = subject
+            made.append(self.make(items, member, depth + 1))
+        self._subject = before
+        return made
+
+    def _subjects(self, schema: Schema, items: Schema) -> Sequence[Subject]:
+        """Return whom the items of a list are about: where they are people, a household."""
+        subject = self._subject
         least = int(schema.get("minItems", 1))
         most = max(least, min(int(schema.get("maxItems", MOST_ITEMS)), MOST_ITEMS))
-        count = min(self._random.randint(least, most), 100)
-        return [self.make(schema.get("items", {}), member, depth + 1) for _ in range(count)]
+        if most > 1 and any(_is_of_person(one, name) for name, one in items.get("properties", {}).items()):
+            members = people.household(self._seed, subject.person.number)
+            most = max(least, int(schema.get("maxItems", len(members))))
+            return [replace(subject, person=one) for one in members[:most]]
+        return [subject] * min(self._random.randint(least, most), 100)
 
-    def _string(self, schema: Schema, member: str) -> str:
+    def _string(self, schema: Schema) -> str:
         random = self._random
-        counted = _DIGITS.fullmatch(str(schema.get("pattern", "")))
-        make = _BY_FORMAT.get(schema.get("format", "")) or people.maker_for(member)
-        if counted and int(counted[1]):
-            text = people.digits(random, int(counted[1]))
+        make = _BY_FORMAT.get(str(schema.get("format", "")))
+        count = counted(schema)
+        if "contentSchema" in schema:
+            text = self._document(schema)
         elif make is not None:
             text = make(random)
+        elif schema.get("format") in ("date", "date-time", "dd/MM/yyyy") or "/" in str(
+            schema.get("pattern", "")
+        ):
+            text = str(written(_FIRST_DAY + timedelta(days=random.randrange(_DAYS)), schema, "string"))
+        elif count:
+            text = people.digits(random, count)
         else:
             text = f"Giả lập {random.randrange(1000)}"
         text = text[: int(schema.get("maxLength", 10_000))]
         return text.ljust(min(int(schema.get("minLength", 0)), 10_000), "x")
+
+    def _document(self, schema: Schema) -> str:
+        """Return a document inside a text, as some services put XML into JSON."""
+        inner = self._whole(schema["contentSchema"])
+        value = self.make(inner, "", 1)
+        if str(schema.get("contentMediaType", "")).endswith("xml"):
+            return render_xml(value, inner, "document")
+        return orjson.dumps(value).decode()
 
     def _number(self, schema: Schema, *, whole: bool) -> int | float:
         least = schema.get("minimum", 0)
@@ -141,16 +204,16 @@ def resolve(description: Schema, part: Schema) -> Schema:
     raise ValueError("references lead in a circle")
 
 
-def _fixed(schema: Schema, random: Random) -> tuple[bool, Any]:
-    """Return what a schema says the value is, where it says so."""
+def _fixed(schema: Schema) -> tuple[bool, Any]:
+    """Return what a schema says the value is, where it says so and does not ask for an invented fact."""
     if "const" in schema:
         return True, schema["const"]
+    if "x-mock" in schema:
+        return False, None
     if "example" in schema:
         return True, schema["example"]
     if schema.get("examples"):
         return True, schema["examples"][0]
-    if schema.get("enum"):
-        return True, random.choice(schema["enum"])
     return False, None
 
 
@@ -163,7 +226,13 @@ def _kind(schema: Schema) -> str:
     return str(kind)
 
 
-def _fits(value: object, kind: str) -> bool:
+def _is_of_person(schema: object, name: str) -> bool:
+    return isinstance(schema, Mapping) and fact_of(schema, name) in _OF_A_PERSON
+
+
+def _fits(value: object, schema: Schema, kind: str) -> bool:
+    if "enum" in schema and value not in schema["enum"]:
+        return False
     if kind == "integer":
         return isinstance(value, int) and not isinstance(value, bool)
     return kind == "string" and isinstance(value, str)

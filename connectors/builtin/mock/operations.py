@@ -5,10 +5,23 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from connectors.builtin.mock.invent import Schema, resolve
+from connectors.builtin.mock.cases import When, parse_when
+from connectors.builtin.mock.facts import Schema
+from connectors.builtin.mock.invent import resolve
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch")
 _FIRST_BAD = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A described example, and for which questions it is the answer (None: for any)."""
+
+    name: str
+    status: int
+    media_type: str
+    value: Any  # Any: JSON
+    when: When | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,15 +34,22 @@ class MockOperation:
     status: int
     media_type: str
     content: Schema | None
+    answers: tuple[Answer, ...]
 
-    def examples(self) -> dict[str, Any]:  # Any: JSON
-        """Return the described examples by name; an unnamed one first."""
-        content = self.content or {}
-        found = {"": content["example"]} if "example" in content else {}
-        named = content.get("examples") or {}
-        return found | {
-            name: it["value"] for name, it in named.items() if isinstance(it, Mapping) and "value" in it
-        }
+    def by_name(self, name: str) -> Answer | None:
+        """Return the described example of this name."""
+        return next((one for one in self.answers if name and one.name == name), None)
+
+    def by_question(self, asked: Mapping[str, Any], *, found: bool) -> Answer | None:
+        """Return the example for questions like this one."""
+        for one in self.answers:
+            if one.when is not None and one.when.holds(asked, found=found):
+                return one
+        return None
+
+    def usual(self) -> Answer | None:
+        """Return the first example of a success that is for any question."""
+        return next((one for one in self.answers if one.when is None and one.status == self.status), None)
 
 
 def operations_of(description: Schema) -> list[MockOperation]:
@@ -46,19 +66,51 @@ def _operations(description: Schema) -> Iterator[MockOperation]:
 
 
 def _operation(description: Schema, method: str, path: str, described: Schema) -> MockOperation:
-    responses = _mapping(described.get("responses", {}))
-    good = sorted(code for code in map(str, responses) if code[:1] == "2")
+    responses = {
+        str(code): resolve(description, _mapping(response))
+        for code, response in _mapping(described.get("responses", {})).items()
+        if not str(code).startswith("x-")
+    }
+    good = sorted(code for code in responses if code[:1] == "2")
     chosen = good[0] if good else "default" if "default" in responses else None
-    response = resolve(description, _mapping(_by_text(responses, chosen))) if chosen else {}
+    response = responses[chosen] if chosen else {}
     media_type, content = _content(_mapping(response.get("content", {})))
     return MockOperation(
         name=str(described.get("operationId") or f"{method} {path}"),
         method=method.upper(),
         path=path,
-        status=int(chosen) if chosen and chosen.isdecimal() else 200,
+        status=_status(chosen),
         media_type=media_type,
         content=content,
+        answers=tuple(
+            answer for code, one in responses.items() for answer in _answers(description, _status(code), one)
+        ),
     )
+
+
+def _status(code: str | None) -> int:
+    """Return the status that a key of `responses` means (`default` and `2XX` mean no certain one)."""
+    return (
+        int(code) if code and code.isdecimal() else int(code[0]) * 100 if code and code[1:] == "XX" else 200
+    )
+
+
+def _answers(description: Schema, status: int, response: Schema) -> Iterator[Answer]:
+    """Return the examples of a response, an unnamed one first. Raises ValueError."""
+    media_type, content = _content(_mapping(response.get("content", {})))
+    named = (content or {}).get("examples") or {}
+    found = {"": {"value": content["example"]}} if content and "example" in content else {}
+    for name, example in [*found.items(), *_mapping(named).items()]:
+        whole = resolve(description, example) if isinstance(example, Mapping) else {}
+        if "value" in whole:
+            when = whole.get("x-mock-when")
+            yield Answer(
+                name=str(name),
+                status=status,
+                media_type=media_type,
+                value=whole["value"],
+                when=None if when is None else parse_when(_mapping(when)),
+            )
 
 
 def _content(content: Schema) -> tuple[str, Schema | None]:
@@ -66,10 +118,6 @@ def _content(content: Schema) -> tuple[str, Schema | None]:
         if media_type.partition(";")[0].endswith(("/json", "+json", "/*")):
             return ("application/json" if "*" in media_type else media_type), _mapping(described)
     return next(((media_type, _mapping(described)) for media_type, described in content.items()), ("", None))
-
-
-def _by_text(responses: Schema, wanted: str) -> object:
-    return next(value for code, value in responses.items() if str(code) == wanted)
 
 
 def _mapping(value: object) -> Schema:

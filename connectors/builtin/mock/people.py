@@ -1,61 +1,85 @@
-"""Plausible Vietnamese values, all of them invented: numbers of no province, names put together, addresses of nowhere."""
+"""Invented people and enterprises. Who a number belongs to follows from the number and the seed alone.
 
-import re
-import unicodedata
-from collections.abc import Callable
+So every mock with the same seed tells the same of the same person, whatever it is asked and wherever it runs. Numbers of
+people begin with 999, a province that does not exist; an insurance number is the last ten digits of the personal number,
+an old identity number the last nine. A household is everybody whose numbers differ in the last digit only.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import lru_cache
 from random import Random
 
+from connectors.builtin.mock.places import PROVINCES, STREETS, WARDS
+
 FAMILY = (
-    "Nguyễn",
-    "Trần",
-    "Lê",
-    "Phạm",
-    "Hoàng",
-    "Huỳnh",
-    "Phan",
-    "Vũ",
-    "Võ",
-    "Đặng",
-    "Bùi",
-    "Đỗ",
-    "Hồ",
-    "Ngô",
-)
-MIDDLE = ("Văn", "Thị", "Hữu", "Đức", "Minh", "Ngọc", "Thanh", "Quốc", "Thu", "Hoài")
-GIVEN = (
-    "Ánh",
-    "Bình",
-    "Cường",
-    "Dũng",
-    "Giang",
-    "Hà",
-    "Hương",
-    "Khánh",
-    "Lan",
-    "Long",
-    "Nga",
-    "Phúc",
-    "Quân",
-    "Yến",
-)
-STREETS = ("Ví Dụ", "Giả Lập", "Thử Nghiệm", "Minh Hoạ")
-WARDS = ("phường Giả Lập", "xã Ví Dụ", "phường Thử Nghiệm")
-BUSINESSES = ("Thương mại", "Xây dựng", "Nông sản", "Vận tải", "Phần mềm", "Thuỷ sản")
-_FIRST_DAY = date(1950, 1, 1)
-_DAYS = 26_000
-
-Make = Callable[[Random], str]
+    "Nguyễn", "Trần", "Lê", "Phạm", "Hoàng", "Huỳnh", "Phan", "Vũ", "Võ", "Đặng", "Bùi", "Đỗ", "Hồ", "Ngô", "Dương", "Lý",
+)  # fmt: skip
+MEN = (
+    ("Văn", "An"), ("Quốc", "Bảo"), ("Minh", "Đức"), ("Hữu", "Khang"), ("Gia", "Long"), ("Thanh", "Sơn"), ("Đình", "Tùng"),
+    ("Xuân", "Vinh"), ("Đức", "Cường"), ("Văn", "Dũng"), ("Hữu", "Phúc"), ("Hồng", "Quân"),
+)  # fmt: skip
+WOMEN = (
+    ("Thị", "Ánh"), ("Ngọc", "Diệp"), ("Thu", "Hà"), ("Mỹ", "Linh"), ("Bảo", "Ngọc"), ("Phương", "Thảo"), ("Thanh", "Trúc"),
+    ("Hải", "Yến"), ("Thị", "Hương"), ("Hoài", "Giang"), ("Ngọc", "Lan"), ("Thị", "Nga"),
+)  # fmt: skip
+TRADES = (
+    ("4711", "Bán lẻ tổng hợp"), ("4101", "Xây dựng nhà để ở"), ("5610", "Nhà hàng và dịch vụ ăn uống"),
+    ("6201", "Lập trình máy vi tính"), ("0118", "Trồng rau, đậu các loại và trồng hoa"),
+    ("4933", "Vận tải hàng hóa bằng đường bộ"),
+)  # fmt: skip
+WORDS = ("Mây Trắng", "Sông Xanh", "Đồi Chè", "Trăng Non", "Gió Mới", "Hạt Sương", "Bến Mơ", "Núi Biếc")
+FIRST = "99999"
+"""With these digits the personal numbers of a register begin."""
+MOST_HOUSEHOLD = 5
+_ELDEST, _YOUNGEST_ADULT, _YOUNGEST = date(1950, 1, 1), date(2000, 1, 1), date(2021, 1, 1)
+_ADULTS = 2
 
 
-def name(random: Random) -> str:
-    """Return a person's name."""
-    return f"{random.choice(FAMILY)} {random.choice(MIDDLE)} {random.choice(GIVEN)}"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """An invented person."""
+
+    number: str
+    family: str
+    middle: str
+    given: str
+    woman: bool
+    born: date
+    house: str
+    ward: str
+    province: tuple[str, str]
+
+    @property
+    def name(self) -> str:
+        return f"{self.family} {self.middle} {self.given}"
+
+    @property
+    def address(self) -> str:
+        return f"{self.house}, {self.ward}, {self.province[1]} (giả lập)"
 
 
-def day(random: Random) -> str:
-    """Return a day between 1950 and 2021, as ISO 8601 writes it."""
-    return (_FIRST_DAY + timedelta(days=random.randrange(_DAYS))).isoformat()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enterprise:
+    """An invented enterprise; `head` stands for it."""
+
+    number: str
+    name: str
+    founded: date
+    capital: int
+    trade: tuple[str, str]
+    dissolved: bool
+    head: Person
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """Whom an answer is about: a person with an enterprise, or an enterprise with its head."""
+
+    person: Person
+    enterprise: Enterprise
 
 
 def digits(random: Random, count: int) -> str:
@@ -63,37 +87,120 @@ def digits(random: Random, count: int) -> str:
     return "9" + "".join(random.choice("0123456789") for _ in range(count - 1))
 
 
-def _address(random: Random) -> str:
-    return f"Số {random.randrange(1, 300)}, đường {random.choice(STREETS)}, {random.choice(WARDS)}"
+def random_for(*parts: str) -> Random:
+    """Return a source of chance that is the same for the same words."""
+    return Random(hashlib.sha256("\0".join(parts).encode()).digest())  # noqa: S311 (invents data, guards nothing)
 
 
-def _business(random: Random) -> str:
-    return f"Công ty TNHH {random.choice(BUSINESSES)} {random.choice(GIVEN)} {random.choice(GIVEN)} (giả lập)"
+@lru_cache(maxsize=10_000)
+def person(seed: str, number: str, woman: bool | None = None) -> Person:  # noqa: FBT001 (a fact, no switch)
+    """Return the person with a personal number; of the given sex, where it is known."""
+    home = random_for("household", seed, number[:-1])
+    family, province, ward = home.choice(FAMILY), home.choice(PROVINCES), home.choice(WARDS)
+    house = f"Số {home.randrange(1, 300)}, đường {home.choice(STREETS)}"
+    own = random_for("person", seed, number)
+    drawn = own.random() < 0.5  # noqa: PLR2004 (a coin)
+    is_woman = drawn if woman is None else woman
+    middle, given = own.choice(WOMEN if is_woman else MEN)
+    since, until = (_ELDEST, _YOUNGEST_ADULT) if number[-1] < str(_ADULTS) else (_YOUNGEST_ADULT, _YOUNGEST)
+    born = since + timedelta(days=own.randrange((until - since).days))
+    return Person(
+        number=number, family=family, middle=middle, given=given, woman=is_woman, born=born,
+        house=house, ward=ward, province=province,
+    )  # fmt: skip
 
 
-_BY_WORD: tuple[tuple[str, Make], ...] = (
-    (r"sodinhdanh|socccd|cccd|cancuoc|identitynumber", lambda random: digits(random, 12)),
-    (r"socmnd|cmnd", lambda random: digits(random, 9)),
-    (r"sobhxh|masobhxh|mabhxh", lambda random: digits(random, 10)),
-    (r"masothue|masodn|madoanhnghiep|taxcode|enterprisecode", lambda random: digits(random, 10)),
-    (r"ngay|date|birthday", day),
-    (r"tendoanhnghiep|tencongty|tencoquan|tendn|company|enterprisename", _business),
-    (r"hoten|hovaten|hochudemvaten|tencha|tenme|tenvo|tenchong|nguoi|fullname|chuho", name),
-    (r"gioitinh|gender|sex", lambda random: random.choice(("Nam", "Nữ"))),
-    (r"diachi|noio|thuongtru|tamtru|quequan|noisinh|address", _address),
-    (r"dienthoai|sodt|phone|mobile", lambda random: "0" + digits(random, 9)),
-    (r"email|thudientu", lambda random: f"nguoi-{random.randrange(10_000)}@demo.invalid"),
-    (r"dantoc", lambda random: random.choice(("Kinh", "Tày", "Thái", "Mường", "Khmer"))),
-    (r"tongiao", lambda random: random.choice(("Không", "Phật giáo", "Công giáo"))),
-    (r"quoctich|nationality", lambda _: "Việt Nam"),
-    (r"tinh|thanhpho|province|city", lambda _: "Tỉnh Giả Lập"),
-    (r"(xa|phuong|ward|commune)$", lambda random: random.choice(WARDS)),
+def household(seed: str, number: str) -> list[Person]:
+    """Return who lives with the person of this number, the head first, and the person in any case."""
+    members = range(random_for("size", seed, number[:-1]).randrange(1, MOST_HOUSEHOLD + 1))
+    numbers = dict.fromkeys([*(f"{number[:-1]}{member}" for member in members), number])
+    return [person(seed, one) for one in numbers]
+
+
+def kin(seed: str, of: Person, member: str) -> Person | None:
+    """Return the relative that a member is named after (`cha`, `me`, `chuHo`), None when it names none."""
+    for place, (words, woman) in enumerate(_KIN, MOST_HOUSEHOLD):
+        if member in words:
+            return replace(person(seed, f"{of.number[:-1]}{place}", woman), born=_parent_born(of, place))
+    return person(seed, of.number[:-1] + "0") if member in ("chuho", "head") else None
+
+
+_KIN: tuple[tuple[tuple[str, ...], bool | None], ...] = (
+    (("cha", "bo", "father"), False),
+    (("me", "mother"), True),
+    (("vochong", "vo", "chong", "spouse"), None),
+    (("con", "child"), None),
 )
-_RULES = tuple((re.compile(words), make) for words, make in _BY_WORD)
 
 
-def maker_for(member: str) -> Make | None:
-    """Return what makes values for a member of this name (`hoTen`, `HO_TEN`, `Họ tên`), if its name says what it is."""
-    plain = unicodedata.normalize("NFD", member.lower().replace("đ", "d"))
-    plain = "".join(letter for letter in plain if letter.isascii() and letter.isalnum())
-    return next((make for words, make in _RULES if words.search(plain)), None)
+def _parent_born(of: Person, place: int) -> date:
+    """Return when a relative was born: parents 24 years before, a spouse in the same year, children after."""
+    years = {MOST_HOUSEHOLD: -24, MOST_HOUSEHOLD + 1: -23, MOST_HOUSEHOLD + 3: 25}.get(place, 1)
+    return date(of.born.year + years, of.born.month, min(of.born.day, 28))
+
+
+@lru_cache(maxsize=10_000)
+def enterprise(seed: str, number: str) -> Enterprise:
+    """Return the enterprise with a number."""
+    own = random_for("enterprise", seed, number)
+    trade = own.choice(TRADES)
+    head = person(seed, f"{FIRST}{own.randrange(10**6):06d}0")
+    return Enterprise(
+        number=number,
+        name=f"Công ty TNHH {trade[1]} {own.choice(WORDS)} {number[-4:]} (giả lập)",
+        founded=date(2001, 1, 1) + timedelta(days=own.randrange(8500)),
+        capital=own.randrange(1, 200) * 100_000_000,
+        trade=trade,
+        dissolved=own.randrange(10) == 0,
+        head=head,
+    )
+
+
+class Register:
+    """Who exists: so many households and enterprises, or with 0 whoever is asked after."""
+
+    def __init__(self, seed: str, count: int) -> None:
+        self.seed = seed
+        self.count = count
+
+    def numbers(self) -> Iterator[str]:
+        """Return the personal numbers of everybody in the register."""
+        for index in range(1, self.count + 1):
+            for one in household(self.seed, f"{FIRST}{index:06d}0"):
+                yield one.number
+
+    def enterprise_number(self, index: int) -> str:
+        """Return the number of an enterprise by its place."""
+        return f"99{index:06d}{index * 37 % 100:02d}"
+
+    def has_person(self, number: str) -> bool:
+        """Say whether there is somebody with this personal number."""
+        if not self.count:
+            return True
+        middle = number[len(FIRST) : -1]
+        is_ours = number.startswith(FIRST) and middle.isdecimal() and 1 <= int(middle) <= self.count
+        return is_ours and any(one.number == number for one in household(self.seed, number[:-1] + "0"))
+
+    def has_enterprise(self, number: str) -> bool:
+        """Say whether there is an enterprise with this number, or a branch of it."""
+        index = int(number[2:8]) if number[:8].isdecimal() else 0
+        return not self.count or (1 <= index <= self.count and number[:10] == self.enterprise_number(index))
+
+    def search(self, name: str) -> Iterator[Person]:
+        """Return everybody of this name, however it is written: in the order of their numbers."""
+        wanted = " ".join(name.split()).casefold()
+        for number in self.numbers():
+            found = person(self.seed, number)
+            if found.name.casefold() == wanted:
+                yield found
+
+    def somebody(self, random: Random) -> Person:
+        """Return anybody who exists."""
+        index = random.randrange(1, (self.count or 10**6 - 1) + 1)
+        return person(self.seed, f"{FIRST}{index:06d}0")
+
+    def some_enterprise(self, random: Random) -> Enterprise:
+        """Return any enterprise that exists."""
+        return enterprise(
+            self.seed, self.enterprise_number(random.randrange(1, (self.count or 10**6 - 1) + 1))
+        )

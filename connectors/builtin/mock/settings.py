@@ -45,6 +45,12 @@ class MockSettings(ConnectorSettings):
     seed: Annotated[str, StringConstraints(max_length=100)] = Field(
         "", description="Another seed, other data; the same seed and the same question, the same answer."
     )
+    households: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        description="How many households, and enterprises, exist; about others nothing is found. 0: whoever is asked after exists.",
+    )
     prefer: Literal["examples", "invented"] = Field(
         "examples", description="Answer with the described examples where there are some, or never."
     )

@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
+from connectors.builtin.mock.operations import operations_of
+from connectors.builtin.mock.settings import MockSettings
+from deploy.sandbox.described import NAMES, base_of, read_description
 from gateway.demo.province import FILES
 from registry.documents import parse
 from registry.entities import Kind
@@ -42,3 +45,16 @@ def test_no_code_can_be_mistaken_for_a_real_one() -> None:
     codes = [d["code"] for kind, d in documents() if kind in {Kind.ORGANISATION, Kind.SYSTEM}]
 
     assert all(code.startswith("DEMO.") for code in codes)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_description_makes_a_provider_for_the_operations_of_its_service(name: str) -> None:
+    description = read_description(name)
+    settings = MockSettings.model_validate({"description": description, "households": 30})
+    described = {one.name for one in operations_of(settings.description)}
+    service = base_of(description).split("/")[1]
+    [version] = [d for kind, d in documents() if kind is Kind.VERSION and d["service"] == service]
+
+    assert {one["name"] for one in version["operations"]} <= described
+    assert version["endpoints"]["sandbox"]["settings"]["description"] == f"{{{{{name.upper()}_DESCRIPTION}}}}"
+    assert "(giả lập)" in description["info"]["title"]

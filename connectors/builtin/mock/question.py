@@ -1,0 +1,73 @@
+"""What a call asks, and whom it is about."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from connectors.builtin.mock.facts import fact_of, parse_day
+from connectors.builtin.mock.people import Register, Subject, enterprise, person
+
+_MOST_DEPTH = 4
+_DIGITS = 12
+_BEFORE: Mapping[str, Mapping[int, str]] = {
+    "person.number": {12: "", 9: "999"},
+    "person.old-number": {9: "999"},
+    "person.insurance": {10: "99"},
+}
+"""What stands before a number of so many digits to make it a personal number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A question's values by name, whom it is about (None: nobody of the register), and its own source of chance."""
+
+    asked: Mapping[str, Any]  # Any: JSON
+    subject: Subject | None
+    random: Random
+    repeats: bool
+    """Whoever is asked after exists, so an answer repeats what the question knows of them."""
+
+
+def flatten(value: Any, depth: int = 0) -> Iterator[tuple[str, Any]]:  # Any: JSON
+    """Return the members of an object and of those inside it, the outer ones last."""
+    if isinstance(value, dict) and depth < _MOST_DEPTH:
+        for inner in value.values():
+            yield from flatten(inner, depth + 1)
+        yield from value.items()
+
+
+def subject_of(asked: Mapping[str, Any], register: Register, random: Random) -> Subject | None:
+    """Return whom a question names: by number, or else by name and birth date; anybody when it names nobody."""
+    known = {fact_of({}, name): value for name, value in asked.items() if isinstance(value, str)}
+    for fact, before in _BEFORE.items():
+        number = known.get(fact, "")
+        if number:
+            whole = before.get(len(number), "") + number
+            is_one = len(whole) == _DIGITS and whole.isascii() and whole.isdecimal()
+            return _of_person(whole, register) if is_one and register.has_person(whole) else None
+    number = known.get("enterprise.number", "")
+    if number:
+        return _of_enterprise(number, register) if register.has_enterprise(number) else None
+    if known.get("person.name") and register.count:
+        return _by_name(known["person.name"], known.get("person.born", ""), register)
+    some = register.some_enterprise(random)
+    return Subject(person=register.somebody(random), enterprise=some)
+
+
+def _by_name(name: str, born: str, register: Register) -> Subject | None:
+    day = parse_day(born) if born else None
+    for found in register.search(name):
+        if day is None or f"{day[0]:%Y%m%d}"[: day[1]] == f"{found.born:%Y%m%d}"[: day[1]]:
+            return _of_person(found.number, register)
+    return None
+
+
+def _of_person(number: str, register: Register) -> Subject:
+    own = enterprise(register.seed, f"99{number[-8:]}")
+    return Subject(person=person(register.seed, number), enterprise=own)
+
+
+def _of_enterprise(number: str, register: Register) -> Subject:
+    found = enterprise(register.seed, number)
+    return Subject(person=found.head, enterprise=found)
