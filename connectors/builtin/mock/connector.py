@@ -1,4 +1,4 @@
-"""A provider that does not exist: it answers as an OpenAPI description says, with invented data or described examples."""
+"""A provider that does not exist: it answers as its description says, with invented data or described examples."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -10,10 +10,14 @@ import orjson
 
 from connectors.builtin.mock.invent import Inventor
 from connectors.builtin.mock.operations import Answer, MockOperation, operations_of, variables_of
-from connectors.builtin.mock.people import Register, random_for
+from connectors.builtin.mock.people import Register, Subject, random_for
 from connectors.builtin.mock.question import Question, flatten, subject_of
 from connectors.builtin.mock.settings import MockSettings, Scheduled, is_fault
+from connectors.builtin.mock.soap import SOAPProvider
 from connectors.builtin.mock.xml_text import render_xml
+from connectors.builtin.soap.fields import Unfit
+from connectors.builtin.soap.wsdl import WSDLRefused
+from connectors.builtin.soap.xml import XMLRefused
 from connectors.contract import (
     Busy,
     Call,
@@ -23,11 +27,12 @@ from connectors.contract import (
     ConnectorSettings,
     DescribedOperation,
     Done,
+    Rejected,
     Result,
     Unknown,
     Unreachable,
 )
-from connectors.errors import SettingsRefused
+from connectors.errors import ConnectorError, SettingsRefused
 from connectors.message import Body, Message
 
 MOST_BODY = 65_536
@@ -50,8 +55,10 @@ class MockConnector:
         self._settings = settings
         self._clock = context.clock
         self._register = Register(settings.seed, settings.households)
+        self._soap: SOAPProvider | None = None
+        self._description: Mapping[str, Any] = settings.description or {}
         try:
-            self._operations = operations_of(settings.description)
+            self._operations = operations_of(self._description) if self._description else []
         except ValueError as error:
             raise SettingsRefused(f"/description: {error}") from None
         self._calls = 0
@@ -61,7 +68,15 @@ class MockConnector:
         self._closed = False
 
     async def open(self) -> None:
-        """Nothing is taken up."""
+        """Load a WSDL, off the event loop. Raises ConnectorError."""
+        settings = self._settings
+        if settings.wsdl and self._soap is None:
+            try:
+                self._soap = await asyncio.to_thread(
+                    SOAPProvider, settings.wsdl, settings.schemas, settings.service, settings.port
+                )
+            except WSDLRefused as error:
+                raise ConnectorError(str(error)) from error
 
     async def call(self, call: Call) -> Result:
         """Answer, or fail as ordered. May raise what the call's own body stream raises."""
@@ -93,6 +108,8 @@ class MockConnector:
             return _fault(fault)
         if body is None:
             return _said(_TOO_LARGE, "the body is too large for a mock")
+        if self._settings.wsdl:
+            return self._answer_soap(call, body)
         try:
             return self._answer(call, body, orders.get(b"mock-example", ""))
         except (ValueError, TypeError, AttributeError, KeyError):
@@ -129,7 +146,8 @@ class MockConnector:
         if found is None:
             return _said(_NOT_FOUND, "the description has no such operation")
         operation, variables = found
-        question = self._question(call, body, variables)
+        asked = {**dict(flatten(_members(body))), **dict(parse_qsl(call.query)), **variables}
+        question = self._question(call, body, asked)
         answer = operation.by_name(example) or operation.by_question(
             question.asked, found=question.subject is not None
         )
@@ -142,23 +160,48 @@ class MockConnector:
         if operation.content is None:
             return Done(status=operation.status, reply=Message(b"", "", [INVENTED]))
         schema = operation.content.get("schema", {})
-        inventor = Inventor(self._settings.description, self._settings.seed, question, question.subject)
-        return _reply(operation.status, operation.media_type, inventor.make(schema), schema)
+        value = self._inventor(question, question.subject).make(schema)
+        return _reply(operation.status, operation.media_type, value, schema)
 
-    def _question(self, call: Call, body: bytes, variables: Mapping[str, str]) -> Question:
+    def _answer_soap(self, call: Call, body: bytes) -> Result:
+        """Answer by a WSDL."""
+        if self._soap is None:
+            return Unreachable(reason="not-open")
+        name = self._settings.operations.get(call.operation, call.operation)
+        try:
+            asked = self._soap.question(call, name, body)
+        except (Unfit, XMLRefused) as error:
+            return Rejected(reason=f"unfit {error}")
+        question = self._question(call, body, dict(flatten(dict(asked.asked))))
+        try:
+            schema = self._soap.schema(asked.operation, sparse=question.subject is None)
+            subject = question.subject or subject_of({}, self._register, question.random)
+            value = None
+            if schema is not None and subject is not None:
+                value = self._inventor(question, subject).make(schema)
+            document, media_type = self._soap.answer(asked, value)
+        except (ValueError, TypeError, AttributeError, KeyError):
+            return Unknown(reason="description", rubbish=True)
+        headers = [(b"content-type", media_type.encode()), INVENTED]
+        return Done(status=200, reply=Message(document, media_type, headers))
+
+    def _inventor(self, question: Question, subject: Subject) -> Inventor:
+        return Inventor(self._description, self._settings.seed, question, subject)
+
+    def _question(self, call: Call, body: bytes, asked: Mapping[str, Any]) -> Question:
         """Return what a call asks. The same question has the same source of chance."""
         words = (call.operation, call.path, call.query, body.decode("latin-1"))
         random = random_for(self._settings.seed, *words)
-        asked = {**dict(flatten(_members(body))), **dict(parse_qsl(call.query)), **variables}
         subject = subject_of(asked, self._register, random)
         return Question(asked=asked, subject=subject, random=random, repeats=not self._register.count)
 
     def _find(self, call: Call) -> tuple[MockOperation, dict[str, str]] | None:
         """Return the operation of the call's name, or else of its method and path."""
         by_path: tuple[MockOperation, dict[str, str]] | None = None
+        wanted = self._settings.operations.get(call.operation, call.operation)
         for operation in self._operations:
             variables = variables_of(call.path, operation.path)
-            if operation.name == call.operation:
+            if operation.name == wanted:
                 return operation, variables or {}
             if variables is not None and operation.method == call.method and by_path is None:
                 by_path = operation, variables
@@ -170,10 +213,21 @@ class MockConnector:
             CheckStep(step=step, ok=None, detail="not needed")
             for step in ("dns", "tcp", "tls", "credentials")
         ]
-        return [*way, CheckStep(step="contract", ok=True, detail=f"{len(self._operations)} operations")]
+        try:
+            await self.open()
+        except ConnectorError as error:
+            return [*way, CheckStep(step="contract", ok=False, detail=str(error))]
+        return [*way, CheckStep(step="contract", ok=True, detail=f"{len(await self.describe())} operations")]
 
     async def describe(self) -> Sequence[DescribedOperation]:
         """Return the description's operations."""
+        if self._soap is not None:
+            offered = self._soap.description.operations.values()
+            return [
+                DescribedOperation(name=it.name, method="POST", path=f"/{it.name}")
+                for it in offered
+                if not it.problem
+            ]
         return [DescribedOperation(name=it.name, method=it.method, path=it.path) for it in self._operations]
 
     async def drain(self) -> None:

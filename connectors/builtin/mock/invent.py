@@ -14,7 +14,7 @@ from connectors.builtin.mock.people import Subject
 from connectors.builtin.mock.question import Question
 from connectors.builtin.mock.xml_text import render_xml
 
-MOST_DEPTH = 8
+MOST_DEPTH = 12
 MOST_VALUES = 2000
 MOST_ITEMS = 3
 _OF_A_PERSON = frozenset(

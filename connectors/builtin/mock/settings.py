@@ -1,16 +1,20 @@
 """What a mock provider is made from, and how it fails on demand."""
 
 import re
+from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from connectors.builtin.soap.wsdl import Sources, WSDLRefused
 from connectors.contract import ConnectorSettings
 
 _STATUS = re.compile(r"[45][0-9]{2}")
 
 Time = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 Fault = Annotated[str, StringConstraints(pattern=r"^([45][0-9]{2}|unreachable|timeout|cut|rubbish|busy)$")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 FAULTS = ("unreachable", "timeout", "cut", "rubbish", "busy")
 
 
@@ -39,8 +43,23 @@ class Scheduled(BaseModel):
 class MockSettings(ConnectorSettings):
     """Settings of the `mock` connector."""
 
-    description: dict[str, Any] = Field(
-        description="An OpenAPI description, 3.0 or 3.1, references within it."
+    description: dict[str, Any] | None = Field(
+        None, description="An OpenAPI description, 3.0 or 3.1, references within it."
+    )
+    wsdl: Annotated[str, StringConstraints(max_length=8 * 1024 * 1024)] = Field(
+        "", description="A WSDL 1.1 description as text, in place of an OpenAPI one."
+    )
+    schemas: dict[Annotated[str, StringConstraints(max_length=500)], str] = Field(
+        default_factory=dict,
+        max_length=500,
+        description="What the WSDL imports: location as written there, to text. Nothing is fetched.",
+    )
+    service: Name | None = Field(None, description="The service in the WSDL; the first when not set.")
+    port: Name | None = Field(None, description="The port of the service; the first that speaks SOAP.")
+    operations: dict[Name, Name] = Field(
+        default_factory=dict,
+        max_length=1000,
+        description="Operation of the service here to operation in the description, where the names differ.",
     )
     seed: Annotated[str, StringConstraints(max_length=100)] = Field(
         "", description="Another seed, other data; the same seed and the same question, the same answer."
@@ -65,8 +84,23 @@ class MockSettings(ConnectorSettings):
 
     @model_validator(mode="after")
     def _check(self) -> "MockSettings":
+        if bool(self.wsdl) == (self.description is not None):
+            raise ValueError("either description (OpenAPI) or wsdl is needed")
+        if self.description is None:
+            _check_wsdl(self.wsdl, self.schemas)
+            return self
         if not re.fullmatch(r"3\.[01](\..*)?", str(self.description.get("openapi", ""))):
             raise ValueError("description is not OpenAPI 3.0 or 3.1")
         if not isinstance(self.description.get("paths"), dict):
             raise ValueError("description has no paths")
         return self
+
+
+def _check_wsdl(wsdl: str, schemas: Mapping[str, str]) -> None:
+    """Refuse a description that leads outside or is none. Raises ValueError."""
+    if find_spec("zeep") is None:
+        raise ValueError("wsdl: the extra `soap` is not installed (pip install 'lgsp[soap]')")
+    try:
+        Sources(wsdl, schemas)
+    except WSDLRefused as error:
+        raise ValueError(f"wsdl: {error}") from None

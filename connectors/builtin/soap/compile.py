@@ -15,6 +15,7 @@ from connectors.builtin.soap.fields import (
     Anything,
     Complex,
     Field,
+    Form,
     Group,
     Kind,
     Simple,
@@ -25,6 +26,12 @@ from connectors.builtin.soap.fields import (
 ANYTHING = Anything()
 
 _SMALL = (builtins.Int, builtins.UnsignedInt)  # and what zeep derives from them: short, byte, ...
+
+_FORMS: tuple[tuple[Any, Form], ...] = (
+    (builtins.DateTime, "date-time"),
+    (builtins.Date, "date"),
+    (builtins.Time, "time"),
+)
 
 
 class CannotCompile(ValueError):
@@ -179,9 +186,14 @@ def _places(group: Group, repeated: Group | None = None) -> Iterator[tuple[Field
 
 
 def _simple(declared: Any) -> Simple:
+    name = str(declared.qname or "")
     if isinstance(declared, types.ListType):
-        return Simple(_kind(declared.item_type), is_list=True)
-    return Simple(_kind(declared))
+        return Simple(_kind(declared.item_type), is_list=True, name=name)
+    return Simple(_kind(declared), name=name, form=_form(declared))
+
+
+def _form(declared: Any) -> Form:
+    return next((form for of, form in _FORMS if isinstance(declared, of)), "")
 
 
 def _kind(declared: Any) -> Kind:

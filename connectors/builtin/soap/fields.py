@@ -17,6 +17,7 @@ TEXT_KEY, ITEMS_KEY, TYPE_KEY = "#text", "_items", "@xsi:type"
 MAX_DEPTH = 100
 
 Kind = Literal["text", "boolean", "integer", "small", "decimal", "double"]
+Form = Literal["", "date", "date-time", "time"]
 
 _MISSING = object()
 _INTEGER = re.compile(r"[+-]?\d{1,100}")
@@ -46,6 +47,9 @@ class Simple:
 
     kind: Kind = "text"
     is_list: bool = False
+    name: str = ""
+    """As `{namespace}name`; that of an anonymous type is its element's."""
+    form: Form = ""
 
     def text_of(self, value: object) -> str:
         """Return a JSON value as it stands in XML. Raises Unfit."""

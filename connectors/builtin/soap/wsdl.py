@@ -48,6 +48,8 @@ class Operation:
     reply_is_content: bool = False
     reply: Type | None = None
     """None: nothing is answered."""
+    reply_element: Field | None = None
+    """The same as an element: what a provider writes."""
     reply_name: str = ""
     """The element that is answered; empty where no name is prescribed."""
     problem: str = ""
@@ -222,6 +224,10 @@ def _messages(compiler: Any, declared: Any, made: Operation) -> None:
         made.reply = Anything()
         if getattr(answered, "body", None) is not None:
             made.reply = compiler.type(answered.body.type)
+            made.reply_element = compiler.element(answered.body)
+            if declared.style == "rpc":  # zeep names it after the message; WS-I BP 1.1, 4.7.19
+                prefix = made.reply_element.tag.rpartition(":")[0]
+                made.reply_element.tag = f"{prefix}:{made.name}Response" if prefix else f"{made.name}Response"
             made.reply_is_content = answered._is_body_wrapped  # noqa: SLF001
             if declared.style != "rpc" and not made.reply_is_content:
                 made.reply_name = answered.body.name
