@@ -8,8 +8,11 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lxml import etree
 
 from connectors.builtin.mock.connector import MockConnector
+from connectors.builtin.mock.people import Register, household, person
+from connectors.builtin.mock.places import PROVINCES
 from connectors.builtin.mock.settings import MockSettings
 from connectors.contract import Busy, Call, Done, HTTPClient, Result, Unknown, Unreachable
 from connectors.errors import SettingsRefused
@@ -237,3 +240,205 @@ async def test_openapi_3_0_is_read_as_well() -> None:
     assert document(await mocking(described({"schema": schema}, version="3.0.3", status="201")).call(ask()))[
         "hoTen"
     ]
+
+
+# --- who is invented -----------------------------------------------------------------------------------------
+
+REGISTER = Register("2026", 20)
+NUMBERS = list(REGISTER.numbers())
+FORMS = {
+    "type": "object",
+    "properties": {
+        "SO_DINH_DANH": {"type": "string"},
+        "hoTen": {"type": "string"},
+        "ngaySinh": {"type": "string", "pattern": "^[0-9]{8}$"},
+        "birthDate": {"type": "string", "pattern": "^[0-9]{2}/[0-9]{2}/[0-9]{4}$"},
+        "namSinh": {"type": "string", "pattern": "^[0-9]{4}$"},
+        "gioiTinh": {"type": "integer", "enum": [1, 2, 3]},
+        "genderId": {"type": "string", "enum": ["1", "0"]},
+        "gender": {"type": "string"},
+        "maSoBhxh": {"type": "string"},
+        "soCMND": {"type": "string"},
+        "cha": {
+            "type": "object",
+            "properties": {"hoTen": {"type": "string"}, "gioiTinh": {"type": "string"}},
+        },
+        "nguoiTrongHo": {
+            "type": "array",
+            "maxItems": 5,
+            "items": {
+                "type": "object",
+                "properties": {"soDinhDanh": {"type": "string"}, "hoTen": {"type": "string"}},
+            },
+        },
+    },
+}
+
+
+def registered(schema: dict[str, Any] = FORMS, **content: Any) -> MockConnector:
+    return mocking(described({"schema": schema} | content), seed="2026", households=20)
+
+
+@pytest.mark.parametrize("number", NUMBERS[::7])
+async def test_a_person_is_written_in_every_form_of_the_field(number: str) -> None:
+    known = person("2026", number)
+    found = document(await registered().call(ask(number)))
+
+    assert (found["SO_DINH_DANH"], found["maSoBhxh"], found["soCMND"]) == (number, number[2:], number[3:])
+    assert found["hoTen"] == known.name
+    assert (found["ngaySinh"], found["birthDate"]) == (f"{known.born:%Y%m%d}", f"{known.born:%d/%m/%Y}")
+    assert found["namSinh"] == str(known.born.year)
+    sexes = (2, "0", "Nữ") if known.woman else (1, "1", "Nam")
+    assert (found["gioiTinh"], found["genderId"], found["gender"]) == sexes
+    assert found["cha"]["gioiTinh"] == "Nam"
+    assert found["cha"]["hoTen"].split()[0] == known.family
+    assert {it["soDinhDanh"] for it in found["nguoiTrongHo"]} == {
+        it.number for it in household("2026", number)
+    }
+
+
+@pytest.mark.parametrize(
+    "asked", ["999999999999", "001080000001", "99999000001", "12", "9" * 40, "９９９９９００００１００"]
+)
+async def test_nobody_is_found_outside_the_register(asked: str) -> None:
+    example = {"khong-co": {"value": {"found": False}, "x-mock-when": {"nobody": True}}}
+
+    assert document(await registered(examples=example).call(ask(asked))) == {"found": False}
+    result = await registered().call(ask(asked))
+    assert isinstance(result, Done)
+    assert result.status == 404
+
+
+def test_registers_hold_whom_they_name_and_nobody_else() -> None:
+    assert all(REGISTER.has_person(number) for number in NUMBERS)
+    assert len(set(NUMBERS)) == len(NUMBERS)
+    assert all(number.startswith("99999") and len(number) == 12 for number in NUMBERS)
+    assert REGISTER.has_enterprise(REGISTER.enterprise_number(20))
+    assert not REGISTER.has_enterprise(REGISTER.enterprise_number(21))
+    provinces = {person("2026", number).province for number in NUMBERS}
+    assert provinces <= set(PROVINCES)
+    assert len(PROVINCES) == 34
+
+
+@given(st.text(max_size=20))
+def test_whatever_is_asked_there_is_a_result(asked: str) -> None:
+    body = orjson.dumps({"soDinhDanh": asked, "hoTen": asked, "ngaySinh": asked, "msdn": asked})
+    for connector in (registered(), mocking(described({"schema": FORMS}))):
+        call = a_call(method="GET", path="/cong-dan/x", body=body, operation="traCuu")
+        assert isinstance(asyncio.run(connector.call(call)), Done)
+
+
+# --- described cases -----------------------------------------------------------------------------------------
+
+CASES = {
+    "sai": {
+        "x-mock-when": {
+            "asked": {"not": {"required": ["tu"], "properties": {"tu": {"pattern": "^[0-9]{2}/"}}}}
+        },
+        "value": {"Status": "0"},
+    },
+    "dai": {"x-mock-when": {"span": {"from": "tu", "to": "den", "days": 5}}, "value": {"Status": "dài"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("", "0"),
+        ("tu=2026-01-01&den=2026-01-02", "0"),
+        ("tu=01/01/2026&den=06/01/2026", "1"),
+        ("tu=01/01/2026&den=07/01/2026", "dài"),
+        ("tu=02/01/2026&den=01/01/2026", "dài"),
+        ("tu=01/01/2026", "dài"),
+        ("tu=31/02/2026&den=01/03/2026", "dài"),
+    ],
+)
+async def test_the_first_case_that_holds_is_the_answer(query: str, status: str) -> None:
+    schema = {"type": "object", "properties": {"Status": {"const": "1"}}}
+    connector = mocking(described({"schema": schema, "examples": CASES}))
+
+    assert document(await connector.call(ask(query=query)))["Status"] == status
+
+
+async def test_a_case_may_have_another_status() -> None:
+    description = described({"schema": PERSON})
+    missing = {
+        "value": {"title": "không có"},
+        "x-mock-when": {"asked": {"properties": {"soDinhDanh": {"const": "1"}}}},
+    }
+    responses = description["paths"]["/cong-dan/{soDinhDanh}"]["get"]["responses"]
+    responses["404"] = {"content": {"application/problem+json": {"examples": {"khong-co": missing}}}}
+    result = await mocking(description).call(ask("1"))
+
+    assert isinstance(result, Done)
+    assert (result.status, result.reply.media_type) == (404, "application/problem+json")
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        {},
+        {"khac": 1},
+        {"nobody": "có"},
+        {"asked": 1},
+        {"asked": {"type": "khong-co"}},
+        {"asked": {"$ref": "https://x.invalid/schema.json"}},
+        {"asked": {"$ref": "file:///etc/passwd"}},
+        {"asked": {"pattern": "("}},
+        {"asked": {"pattern": "^(?=a)"}},
+        {"span": {"from": "a"}},
+        {"span": {"from": "a", "to": "b", "days": "x"}},
+        1,
+    ],
+)
+def test_a_case_that_makes_no_sense_is_refused_by_name(when: Any) -> None:
+    content = {"schema": PERSON, "examples": {"mot": {"value": {}, "x-mock-when": when}}}
+    with pytest.raises(SettingsRefused, match="/description"):
+        mocking(described(content))
+
+
+async def test_patterns_take_no_time() -> None:
+    case = {
+        "value": {},
+        "x-mock-when": {"asked": {"properties": {"a": {"pattern": "^(a+)+$"}}, "required": ["a"]}},
+    }
+    connector = mocking(described({"schema": PERSON, "examples": {"mot": case}}))
+    started = time.monotonic()
+    await connector.call(ask(query="a=" + "a" * 5000 + "!"))
+
+    assert time.monotonic() - started < 0.5
+
+
+# --- XML -----------------------------------------------------------------------------------------------------
+
+EXTRACT = {
+    "type": "object",
+    "xml": {"name": "khaiSinh", "namespace": "urn:gia-lap"},
+    "properties": {
+        "hoTen": {"type": "string"},
+        "so": {"type": "string", "const": "1<2", "xml": {"attribute": True}},
+        "con": {"type": "array", "minItems": 2, "maxItems": 2, "items": {"type": "string", "const": "A & B"}},
+    },
+}
+
+
+async def test_xml_inside_json() -> None:
+    inner = {"type": "string", "contentMediaType": "application/xml", "contentSchema": EXTRACT}
+    connector = registered({"type": "object", "properties": {"data": inner}})
+    root = etree.fromstring(document(await connector.call(ask(NUMBERS[0])))["data"])
+
+    assert root.tag == "{urn:gia-lap}khaiSinh"
+    assert root.get("so") == "1<2"
+    assert root.findtext("{urn:gia-lap}hoTen") == person("2026", NUMBERS[0]).name
+    assert [it.text for it in root.iterfind("{urn:gia-lap}con")] == ["A & B"] * 2
+
+
+async def test_xml_answers() -> None:
+    description = described({"schema": EXTRACT})
+    answer = description["paths"]["/cong-dan/{soDinhDanh}"]["get"]["responses"]["200"]
+    answer["content"] = {"application/xml": answer["content"]["application/json"]}
+    result = await mocking(description).call(ask())
+
+    assert isinstance(result, Done)
+    assert isinstance(result.reply.body, bytes)
+    assert etree.fromstring(result.reply.body).tag == "{urn:gia-lap}khaiSinh"
