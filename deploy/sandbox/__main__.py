@@ -68,6 +68,9 @@ def main(arguments: list[str] | None = None) -> int:
     unknown = [name for name, _ in wanted if name not in DATABASES]
     if unknown:
         parser.error(f"no database {unknown[0]!r}; there are {', '.join(sorted(DATABASES))}")
+    missing = [file for _, file in wanted if file and not Path(file).is_file()]
+    if missing:
+        parser.error(f"no file {missing[0]!r}")
     with ExitStack() as stack:
         servers, ready = [], {}
         for place, (name, file) in enumerate(wanted):

@@ -4,7 +4,19 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from gateway.demo.scenario import CALLERS, ENTERPRISE, HOUSEHOLD, OFFICER, PROVINCE, SYSTEM, Step
+from gateway.demo.scenario import (
+    CALLERS,
+    COMMUNE,
+    ENTERPRISE,
+    HOUSEHOLD,
+    LAND,
+    OFFICER,
+    PARCELS,
+    PROVINCE,
+    SYSTEM,
+    TOWN,
+    Step,
+)
 from gateway.demo.traffic import Credentials, Seen
 
 Json = Mapping[str, Any]  # Any: JSON of the node
@@ -107,9 +119,10 @@ def addresses(found: Mapping[str, str]) -> Iterator[str]:
 
 
 def curl_lines(
-    base: str, town: Credentials, commune: Credentials, admin: Credentials, examples: Mapping[str, str]
+    base: str, clients: Mapping[str, Credentials], admin: Credentials, examples: Mapping[str, str]
 ) -> Iterator[str]:
     """Yield lines that can be pasted into a shell."""
+    town, commune, land = clients[TOWN], clients[COMMUNE], clients[LAND]
     yield from heading("Gọi thử", "Try it")
     yield "# token: một cửa tỉnh | provincial one-stop shop"
     yield _token_line("TOKEN", base, town)
@@ -121,6 +134,11 @@ def curl_lines(
     officer = " ".join(f"-H '{name}: {value}'" for name, value in OFFICER.items())
     body = f"-H 'Content-Type: application/json' -d '{{\"maSoBhxh\": \"{examples['maSoBhxh']}\"}}'"
     yield f'curl -s -H "Authorization: Bearer $TOKEN" {officer} {body} {base}{HOUSEHOLD}'
+    yield ""
+    yield "# thử nghiệm: tự đặt độ trễ (mock-delay) hay lỗi (mock-fault) | sandbox: order delays and faults"
+    yield _token_line("TOKEN", base, land)
+    query = f"soDinhDanh={examples['soDinhDanh']}"
+    yield f"curl -s -H \"Authorization: Bearer $TOKEN\" -H 'mock-delay: 1' '{base}{PARCELS}?{query}'"
     yield ""
     yield "# quản trị | administration"
     yield _token_line("ADMIN", base, admin)

@@ -16,7 +16,7 @@ from gateway.demo import account
 from gateway.demo.node import NodeRefused
 from gateway.demo.processes import ChildFailed, free_port
 from gateway.demo.province import Province, open_province
-from gateway.demo.scenario import COMMUNE, PROVINCE, TOWN, steps
+from gateway.demo.scenario import PROVINCE, steps
 from gateway.demo.traffic import Credentials, Traffic
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -137,8 +137,7 @@ def _stay(province: Province, result: dict[str, Any], say: Say) -> None:  # Any:
     say(account.addresses(result["addresses"]))
     examples = province.sandboxes["dkdn"].examples
     admin = Credentials(client=province.admin.client, secret=province.admin.secret)
-    clients = province.clients
-    say(account.curl_lines(province.node.address, clients[TOWN], clients[COMMUNE], admin, examples))
+    say(account.curl_lines(province.node.address, province.clients, admin, examples))
     say(["", "Nhấn Ctrl+C để dừng. | Press Ctrl+C to stop."])
     threading.Event().wait()
 

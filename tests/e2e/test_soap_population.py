@@ -198,6 +198,21 @@ async def test_the_connector_finds_a_person_whatever_forms_the_consumer_uses(dan
         assert told(await ask(connector, person, "XacThucThongTinCongDan")) == {"found": True, "TonTai": True}
 
 
+async def test_an_old_number_finds_the_same_person_with_all_that_the_database_tells(dancu: Database) -> None:
+    person = person_of(dancu)
+    del person["SoDinhDanh"]
+    async with connected(dancu) as connector:
+        found = told(await ask(connector, person | {"SoCMND": dancu.examples["soCMND"]}))["CongDan"][0]
+
+    assert found["SoDinhDanh"] == dancu.examples["soDinhDanh"]
+    assert " ".join(found["HoVaTen"].values()) == person["HoVaTen"]
+    assert found["GioiTinh"] == dancu.examples["gioiTinh"]
+    assert found["ThuongTru"]["QuocGia"] == "VN"
+    assert "MaQuanHuyen" not in found["ThuongTru"]  # there are no districts any more
+    assert found["Cha"]["HoVaTen"].split()[0] == found["HoVaTen"]["Ho"]
+    assert found["ChuHo"]["QuanHe"] == "01"
+
+
 async def test_the_connector_tells_nobody_errors_and_outages_apart(dancu: Database) -> None:
     person, examples = person_of(dancu), dancu.examples
     async with connected(dancu) as connector:

@@ -11,7 +11,7 @@ import orjson
 from connectors.builtin.mock.invent import Inventor
 from connectors.builtin.mock.operations import Answer, MockOperation, operations_of, variables_of
 from connectors.builtin.mock.people import Register, Subject, random_for
-from connectors.builtin.mock.question import Question, flatten, subject_of
+from connectors.builtin.mock.question import Question, members, subject_of
 from connectors.builtin.mock.settings import MockSettings, Scheduled, is_fault
 from connectors.builtin.mock.soap import SOAPProvider
 from connectors.builtin.mock.xml_text import render_xml
@@ -68,8 +68,9 @@ class MockConnector:
         self._closed = False
 
     async def open(self) -> None:
-        """Load a WSDL, off the event loop. Raises ConnectorError."""
+        """Load a WSDL and know everybody's name, off the event loop. Raises ConnectorError."""
         settings = self._settings
+        await asyncio.to_thread(self._register.learn_names)
         if settings.wsdl and self._soap is None:
             try:
                 self._soap = await asyncio.to_thread(
@@ -146,7 +147,7 @@ class MockConnector:
         if found is None:
             return _said(_NOT_FOUND, "the description has no such operation")
         operation, variables = found
-        asked = {**dict(flatten(_members(body))), **dict(parse_qsl(call.query)), **variables}
+        asked = {**members(_document(body)), **dict(parse_qsl(call.query, max_num_fields=500)), **variables}
         question = self._question(call, body, asked)
         answer = operation.by_name(example) or operation.by_question(
             question.asked, found=question.subject is not None
@@ -172,7 +173,7 @@ class MockConnector:
             asked = self._soap.question(call, name, body)
         except (Unfit, XMLRefused) as error:
             return Rejected(reason=f"unfit {error}")
-        question = self._question(call, body, dict(flatten(dict(asked.asked))))
+        question = self._question(call, body, members(asked.asked))
         try:
             schema = self._soap.schema(asked.operation, sparse=question.subject is None)
             subject = question.subject or subject_of({}, self._register, question.random)
@@ -253,13 +254,12 @@ async def _collect(body: Body) -> bytes | None:
     return bytes(kept) if size <= MOST_BODY else None
 
 
-def _members(body: bytes) -> dict[str, Any]:
-    """Return the members of a JSON body, none of anything else."""
+def _document(body: bytes) -> Any:  # Any: JSON
+    """Return a JSON body, None for anything else."""
     try:
-        document = orjson.loads(body)
+        return orjson.loads(body)
     except orjson.JSONDecodeError:
-        return {}
-    return document if isinstance(document, dict) else {}
+        return None
 
 
 def _described(answer: Answer) -> Done:

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 
 from connectors.builtin.mock.people import Subject
@@ -65,6 +66,7 @@ _BY_WORD: tuple[tuple[str, str], ...] = (
     (r"quoctich|nationality", "person.nationality"),
 )  # fmt: skip
 _RULES = tuple((re.compile(words), fact) for words, fact in _BY_WORD)
+_MOST_NAME = 100
 _MALE = frozenset({"nam", "male", "m", "1"})
 _FEMALE = frozenset({"nu", "female", "f", "2", "0"})
 _PATTERNS = re.compile(r"\^?(?:\\d|\[0-9\])\{(\d{1,2})(?:,\d*)?\}\$?")
@@ -93,6 +95,11 @@ def fact_of(schema: Schema, member: str) -> str | None:
     said = schema.get("x-mock")
     if isinstance(said, str) and said in FACTS:
         return said
+    return _by_name(member) if len(member) <= _MOST_NAME else None
+
+
+@lru_cache(maxsize=4096)
+def _by_name(member: str) -> str | None:
     name = plain(member)
     return next((fact for words, fact in _RULES if words.search(name)), None) if name else None
 

@@ -6,6 +6,7 @@ an old identity number the last nine. A household is everybody whose numbers dif
 """
 
 import hashlib
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -162,6 +163,7 @@ class Register:
     def __init__(self, seed: str, count: int) -> None:
         self.seed = seed
         self.count = count
+        self._by_name: dict[str, list[str]] = {}
 
     def numbers(self) -> Iterator[str]:
         """Return the personal numbers of everybody in the register."""
@@ -186,13 +188,20 @@ class Register:
         index = int(number[2:8]) if number[:8].isdecimal() else 0
         return not self.count or (1 <= index <= self.count and number[:10] == self.enterprise_number(index))
 
+    def learn_names(self) -> None:
+        """Make the index of names; slow for a large register, and done by itself at the first search."""
+        if self.count and not self._by_name:
+            made: dict[str, list[str]] = {}
+            for number in self.numbers():
+                made.setdefault(person(self.seed, number).name.casefold(), []).append(number)
+            self._by_name = made
+
     def search(self, name: str) -> Iterator[Person]:
-        """Return everybody of this name, however it is written: in the order of their numbers."""
-        wanted = " ".join(name.split()).casefold()
-        for number in self.numbers():
-            found = person(self.seed, number)
-            if found.name.casefold() == wanted:
-                yield found
+        """Return everybody of this name, in upper case, lower case or NFD as well: in the order of their numbers."""
+        self.learn_names()
+        wanted = " ".join(unicodedata.normalize("NFC", name).split()).casefold()
+        for number in self._by_name.get(wanted, ()):
+            yield person(self.seed, number)
 
     def somebody(self, random: Random) -> Person:
         """Return anybody who exists."""

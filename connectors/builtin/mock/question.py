@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from random import Random
 from typing import Any
 
@@ -9,6 +10,7 @@ from connectors.builtin.mock.facts import fact_of, parse_day
 from connectors.builtin.mock.people import Register, Subject, enterprise, person
 
 _MOST_DEPTH = 4
+_MOST_MEMBERS = 500
 _DIGITS = 12
 _BEFORE: Mapping[str, Mapping[int, str]] = {
     "person.number": {12: "", 9: "999"},
@@ -29,12 +31,16 @@ class Question:
     """Whoever is asked after exists, so an answer repeats what the question knows of them."""
 
 
-def flatten(value: Any, depth: int = 0) -> Iterator[tuple[str, Any]]:  # Any: JSON
-    """Return the members of an object and of those inside it, the outer ones last."""
+def members(value: Any) -> dict[str, Any]:  # Any: JSON
+    """Return what a body says by name, of an endless one the beginning; outer members go before inner ones."""
+    return dict(reversed(list(islice(_members(value), _MOST_MEMBERS))))
+
+
+def _members(value: Any, depth: int = 0) -> Iterator[tuple[str, Any]]:  # Any: JSON
     if isinstance(value, dict) and depth < _MOST_DEPTH:
-        for inner in value.values():
-            yield from flatten(inner, depth + 1)
         yield from value.items()
+        for inner in value.values():
+            yield from _members(inner, depth + 1)
 
 
 def subject_of(asked: Mapping[str, Any], register: Register, random: Random) -> Subject | None:

@@ -23,7 +23,7 @@ MEDIA_TYPES = {"1.1": "text/xml; charset=utf-8", "1.2": "application/soap+xml; c
 class SOAPQuestion:
     """What a call asks of a described service."""
 
-    def __init__(self, operation: Operation, asked: Mapping[str, Any], *, is_xml: bool) -> None:
+    def __init__(self, operation: Operation, asked: dict[str, Any], *, is_xml: bool) -> None:
         self.operation = operation
         self.asked = asked
         self.is_xml = is_xml
