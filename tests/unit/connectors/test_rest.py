@@ -1,25 +1,22 @@
 """The REST connector against real providers on loopback."""
 
 import asyncio
-import json
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from typing import Any
-from urllib.parse import parse_qs
 
 import pytest
 
-from connectors.builtin.rest import RESTConnector, RESTSettings
+from connectors.builtin.rest import RESTConnector
 from connectors.catalogue import Catalogue
-from connectors.contract import Busy, Done, Rejected, Result, Unknown, Unreachable
+from connectors.contract import Busy, Rejected, Result, Unknown, Unreachable
 from connectors.errors import EgressDenied, SecretUnknown, SettingsRefused
 from gateway.deadlines import Deadlines
 from gateway.egress import parse_egress
 from gateway.transport import AiohttpTransport
 from tests import hostile as h
-from tests.connectors import a_call, a_context
-
-SECRETS = {"mat-khau": "m/t+kh4u=", "khoa": "a2hvYQ==", "bi-mat": "bi mat/1"}
+from tests.connectors import a_call
+from tests.unit.connectors.rest_providers import Provider, TokenServer, a_connector, answer, done, oauth2
 
 
 @pytest.fixture
@@ -27,46 +24,6 @@ async def http() -> AsyncIterator[AiohttpTransport]:
     egress = parse_egress(networks=["127.0.0.0/8"])
     async with AiohttpTransport(egress=egress, deadlines=Deadlines()) as transport:
         yield transport
-
-
-def a_connector(http: AiohttpTransport, url: str, **settings: Any) -> RESTConnector:  # Any: settings
-    return RESTConnector(
-        RESTSettings.model_validate({"url": url} | settings), a_context(http, secrets=SECRETS)
-    )
-
-
-class Provider:
-    """Answers what the test wants and keeps what came."""
-
-    def __init__(self, *answers: bytes) -> None:
-        self.answers = list(answers) or [h.OK]
-        self.heads: list[bytes] = []
-        self.bodies: list[bytes] = []
-
-    async def __call__(self, talk: h.Conversation) -> None:
-        while True:
-            head, body = await talk.read_request()
-            if not head:
-                return
-            self.heads.append(head)
-            self.bodies.append(body)
-            await talk.send(self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])
-
-    def line(self, number: int = -1) -> str:
-        return self.heads[number].decode().split("\r\n")[0]
-
-    def fields(self, number: int = -1) -> dict[str, str]:
-        return h.fields_of(self.heads[number])
-
-
-def answer(status: int, body: bytes = b"", *fields: str) -> bytes:
-    head = "".join(f"{field}\r\n" for field in fields)
-    return f"HTTP/1.1 {status} X\r\n{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
-
-
-def done(result: Result) -> Done:
-    assert isinstance(result, Done)
-    return result
 
 
 # --- what goes on ---------------------------------------------------------------------------------------
@@ -125,7 +82,7 @@ async def test_message_and_context_go_on_and_a_forged_context_does_not(http: Aio
 
 async def test_headers_can_be_listed_both_ways(http: AiohttpTransport) -> None:
     provider = Provider(answer(200, b"", "X-A: 1", "X-B: 2", "Content-Type: text/plain"))
-    settings = {"request_headers": ["accept"], "reply_headers": ["X-B"]}
+    settings: dict[str, Any] = {"request_headers": ["accept"], "reply_headers": ["X-B"]}
     call = a_call(headers=[(b"accept", b"*/*"), (b"x-a", b"1"), (b"content-type", b"text/plain")])
     async with h.hostile(provider) as server:
         result = done(await a_connector(http, server.address, **settings).call(call))
@@ -281,42 +238,6 @@ async def test_a_secret_that_is_not_bound_is_named(http: AiohttpTransport) -> No
             await connector.call(a_call())
 
     assert server.conversations == []
-
-
-class TokenServer:
-    """Issues numbered tokens; good ones are known to the provider beside it."""
-
-    def __init__(self, *, life: object = 3600, delay: float = 0.0) -> None:
-        self.life = life
-        self.delay = delay
-        self.asked: list[tuple[dict[str, str], dict[str, list[str]]]] = []
-        self.good: set[str] = set()
-        self.refuse: bytes | None = None
-
-    async def token(self, talk: h.Conversation) -> None:
-        while (request := await talk.read_request())[0]:
-            self.asked.append((h.fields_of(request[0]), parse_qs(request[1].decode())))
-            await asyncio.sleep(self.delay)
-            token = f"t{len(self.asked)}"
-            self.good.add(f"Bearer {token}")
-            text = json.dumps(
-                {"access_token": token, "expires_in": self.life, "token_type": "Bearer"}
-            ).encode()
-            await talk.send(self.refuse or answer(200, text, "Content-Type: application/json"))
-
-    async def service(self, talk: h.Conversation) -> None:
-        while (request := await talk.read_request())[0]:
-            good = h.fields_of(request[0]).get("authorization") in self.good
-            await talk.send(answer(200 if good else 401, b"{}"))
-
-
-def oauth2(server: h.HostileServer, **more: Any) -> dict[str, Any]:  # Any: settings
-    return {
-        "kind": "oauth2",
-        "token_url": server.address + "/token",
-        "client_id": "tinh h99",
-        "client_secret": "secret:bi-mat",
-    } | more
 
 
 async def test_one_token_is_fetched_for_all_who_wait_and_kept(http: AiohttpTransport) -> None:

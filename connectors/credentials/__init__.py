@@ -1,0 +1,75 @@
+"""How a connector proves itself to a provider over HTTP: what its settings say, and the headers made of it.
+
+`settings` holds what is declared, `headers` makes what is fixed, `tokens` fetches what is not.
+"""
+
+from collections.abc import Mapping
+
+from connectors.contract import ConnectorContext, HTTPClient
+from connectors.credentials.headers import (
+    Credentials,
+    CredentialsRefused,
+    FixedHeaders,
+    basic,
+    basic_part,
+    keys_part,
+)
+from connectors.credentials.settings import (
+    SECRET,
+    URL,
+    AnyCredentials,
+    Basic,
+    CredentialSettings,
+    Header,
+    HeaderName,
+    HeaderValue,
+    LGSPAccessToken,
+    NoCredentials,
+    OAuth2,
+    OAuth2Password,
+    SecretName,
+    Text,
+    Triple,
+    authority_of,
+)
+from connectors.credentials.tokens import OAuth2Tokens
+
+__all__ = [
+    "SECRET",
+    "URL",
+    "CredentialSettings",
+    "Credentials",
+    "CredentialsRefused",
+    "HeaderName",
+    "HeaderValue",
+    "NoCredentials",
+    "SecretName",
+    "Text",
+    "authority_of",
+    "basic",
+    "make_credentials",
+]
+
+
+def make_credentials(
+    settings: AnyCredentials, headers: Mapping[str, str], http: HTTPClient, context: ConnectorContext
+) -> Credentials:
+    """Make the credentials that the settings describe, with the fixed headers beside them. No I/O."""
+    match settings:
+        case NoCredentials():
+            return FixedHeaders(headers, context)
+        case Basic():
+            return FixedHeaders(headers, context, [basic_part(settings)])
+        case Header():
+            return FixedHeaders({**headers, settings.name: settings.value}, context)
+        case Triple():
+            return FixedHeaders(headers, context, [keys_part(settings)])
+        case LGSPAccessToken(token=token):
+            fixed = FixedHeaders(headers, context, [keys_part(settings)])
+            if token is None:
+                return fixed
+            asking = FixedHeaders(token.headers, context, [keys_part(settings)])
+            return OAuth2Tokens(token, fixed, asking, http, context)
+        case OAuth2() | OAuth2Password():
+            asking = FixedHeaders(settings.headers, context)
+            return OAuth2Tokens(settings, FixedHeaders(headers, context), asking, http, context)
