@@ -1,1 +1,1 @@
-"""A provider made from an OpenAPI description. Start at `connector.py`."""
+"""A provider made from a description, OpenAPI or WSDL. Start at `connector.py`; whom it invents stands in `people.py`."""

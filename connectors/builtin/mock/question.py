@@ -7,10 +7,11 @@ from random import Random
 from typing import Any
 
 from connectors.builtin.mock.facts import fact_of, parse_day
-from connectors.builtin.mock.people import Register, Subject, enterprise, person
+from connectors.builtin.mock.people import Register, Subject, enterprise, person, random_for
+from connectors.contract import Call
 
 _MOST_DEPTH = 4
-_MOST_MEMBERS = 500
+MOST_MEMBERS = 500
 _DIGITS = 12
 _BEFORE: Mapping[str, Mapping[int, str]] = {
     "person.number": {12: "", 9: "999"},
@@ -31,9 +32,24 @@ class Question:
     """Whoever is asked after exists, so an answer repeats what the question knows of them."""
 
 
+class Questions:
+    """Turns calls into questions about the people of one register."""
+
+    def __init__(self, register: Register) -> None:
+        self.register = register
+        self.seed = register.seed
+
+    def about(self, asked: Mapping[str, Any], call: Call, body: bytes) -> Question:  # Any: JSON
+        """Return what a call asks. The same question has the same source of chance."""
+        words = (call.operation, call.path, call.query, body.decode("latin-1"))
+        random = random_for(self.seed, *words)
+        subject = subject_of(asked, self.register, random)
+        return Question(asked=asked, subject=subject, random=random, repeats=not self.register.count)
+
+
 def members(value: Any) -> dict[str, Any]:  # Any: JSON
     """Return what a body says by name, of an endless one the beginning; outer members go before inner ones."""
-    return dict(reversed(list(islice(_members(value), _MOST_MEMBERS))))
+    return dict(reversed(list(islice(_members(value), MOST_MEMBERS))))
 
 
 def _members(value: Any, depth: int = 0) -> Iterator[tuple[str, Any]]:  # Any: JSON

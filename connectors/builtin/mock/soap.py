@@ -1,12 +1,16 @@
 """A SOAP provider made from a WSDL: it takes envelopes, and the JSON that the connector `soap` would take in its place."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
 from lxml import etree
 
 from connectors.builtin.mock.facts import Schema
+from connectors.builtin.mock.invent import Inventor
+from connectors.builtin.mock.question import Questions, members, subject_of
+from connectors.builtin.mock.replies import sent
+from connectors.builtin.mock.settings import MockSettings
 from connectors.builtin.mock.xsd import TooDeep, facets_of, schema_for
 from connectors.builtin.soap.envelope import NoEnvelope, Shell, Version, body_of, content_of
 from connectors.builtin.soap.fields import Field, Unfit
@@ -14,14 +18,14 @@ from connectors.builtin.soap.json_text import dump, read_json
 from connectors.builtin.soap.reading import read
 from connectors.builtin.soap.wsdl import Description, Operation, Sources, load
 from connectors.builtin.soap.xml import SafeReader, XMLRefused, local
-from connectors.contract import Call
+from connectors.contract import Call, DescribedOperation, Rejected, Result, Unknown
 
 JSON = "application/json"
 MEDIA_TYPES = {"1.1": "text/xml; charset=utf-8", "1.2": "application/soap+xml; charset=utf-8"}
 
 
-class SOAPQuestion:
-    """What a call asks of a described service."""
+class _Asked:
+    """What a call asks of a described service, and whether it did so in XML."""
 
     def __init__(self, operation: Operation, asked: dict[str, Any], *, is_xml: bool) -> None:
         self.operation = operation
@@ -32,42 +36,71 @@ class SOAPQuestion:
 class SOAPProvider:
     """Reads questions and writes answers by a description. Slow to make: not on the event loop."""
 
-    def __init__(self, wsdl: str, schemas: Mapping[str, str], service: str | None, port: str | None) -> None:
-        sources = Sources(wsdl, schemas)
-        self.description: Description = load(sources, service, port, None)
+    def __init__(self, settings: MockSettings, questions: Questions) -> None:
+        sources = Sources(settings.wsdl, settings.schemas)
+        self._description: Description = load(sources, settings.service, settings.port, None)
+        self._questions = questions
         self._facets = facets_of(sources)
         self._schemas: dict[tuple[str, bool], Schema] = {}
-        version: Version = "1.2" if self.description.version == "1.2" else "1.1"
-        self._shell = Shell(version, self.description.prefixes)
+        version: Version = "1.2" if self._description.version == "1.2" else "1.1"
+        self._shell = Shell(version, self._description.prefixes)
+        self._media_type = MEDIA_TYPES[version]
         self._read = SafeReader()
 
-    def question(self, call: Call, name: str, body: bytes) -> SOAPQuestion:
+    def answer(self, call: Call, name: str, body: bytes, _example: str) -> Result:
+        """Answer a call of the operation `name`, or of the one that an envelope asks for."""
+        try:
+            asked = self._question(call, name, body)
+        except (Unfit, XMLRefused) as error:
+            return Rejected(reason=f"unfit {error}")
+        question = self._questions.about(members(asked.asked), call, body)
+        subject = question.subject or subject_of({}, self._questions.register, question.random)
+        try:
+            schema = self._schema(asked.operation, sparse=question.subject is None)
+            value = None
+            if schema is not None and subject is not None:
+                value = Inventor({}, self._questions.seed, question, subject).make(schema)
+            return sent(200, *self._written(asked, value))
+        except (ValueError, TypeError, AttributeError, KeyError):
+            # A type that has no end, or that its own description contradicts.
+            return Unknown(reason="description", rubbish=True)
+
+    def describe(self) -> list[DescribedOperation]:
+        """Return the operations that can be called."""
+        offered = self._description.operations.values()
+        return [
+            DescribedOperation(name=it.name, method="POST", path=f"/{it.name}")
+            for it in offered
+            if not it.problem
+        ]
+
+    def _question(self, call: Call, name: str, body: bytes) -> _Asked:
         """Return what a call asks. Raises Unfit, XMLRefused."""
         if body.lstrip()[:1] == b"<" or "xml" in call.message.media_type:
             return self._question_in_xml(body, call.message.media_type)
         operation = self._operation(name)
         given = read_json(body) if body.strip() else {}
         _check_request(operation, given)
-        return SOAPQuestion(operation, given if isinstance(given, dict) else {}, is_xml=False)
+        return _Asked(operation, given if isinstance(given, dict) else {}, is_xml=False)
 
-    def _question_in_xml(self, body: bytes, media_type: str) -> SOAPQuestion:
+    def _question_in_xml(self, body: bytes, media_type: str) -> _Asked:
         try:
             element = content_of(body_of(self._read(body, media_type)))
         except NoEnvelope:
             raise XMLRefused("no-envelope") from None
         wanted = "" if element is None else local(element.tag)
-        for operation in self.description.operations.values():
+        for operation in self._description.operations.values():
             if wanted in (operation.name, operation.request.key if operation.request else ""):
-                return SOAPQuestion(operation, dict(_texts(element)), is_xml=True)
+                return _Asked(operation, dict(_texts(element)), is_xml=True)
         raise Unfit("operation-unknown")
 
     def _operation(self, name: str) -> Operation:
-        operation = self.description.operations.get(name)
+        operation = self._description.operations.get(name)
         if operation is None or operation.problem:
             raise Unfit("operation-unknown" if operation is None else "operation-unsupported")
         return operation
 
-    def schema(self, operation: Operation, *, sparse: bool) -> Schema | None:
+    def _schema(self, operation: Operation, *, sparse: bool) -> Schema | None:
         """Return what the answer is invented by, None when there is none. Raises ValueError."""
         if operation.reply_element is None:
             return None
@@ -83,7 +116,7 @@ class SOAPProvider:
             self._schemas[key] = made
         return made
 
-    def answer(self, question: SOAPQuestion, value: Any) -> tuple[bytes, str]:  # Any: JSON
+    def _written(self, question: _Asked, value: Any) -> tuple[bytes, str]:  # Any: JSON
         """Return an answer as the caller wants it, with its media type. Raises Unfit."""
         operation, content = question.operation, list[str]()
         if operation.reply_element is not None:
@@ -91,7 +124,7 @@ class SOAPProvider:
             _write(operation.reply_element, given, content, is_content=operation.reply_is_content)
         envelope = self._shell.around(content)
         if question.is_xml:
-            return envelope, MEDIA_TYPES[self.description.version]
+            return envelope, self._media_type
         body = body_of(self._read(envelope, ""))
         element = body if operation.reply_is_content else content_of(body)
         if element is None or operation.reply is None:
