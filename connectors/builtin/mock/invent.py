@@ -104,15 +104,14 @@ class Inventor:
 
     def _together(self, schema: Schema) -> Schema:
         merged: dict[str, Any] = {key: value for key, value in schema.items() if key != "allOf"}
-        merged["properties"] = dict(merged.get("properties", {}))
+        properties: dict[str, Any] = {}
         for part in schema["allOf"]:
             part = self._whole(part)  # noqa: PLW2901 (the same part, whole)
-            merged["properties"] |= part.get("properties", {})
+            properties |= part.get("properties", {})
             for key, value in part.items():
                 merged.setdefault(key, value)
-        if not merged["properties"]:
-            del merged["properties"]
-        return merged
+        properties |= schema.get("properties", {})
+        return merged | ({"properties": properties} if properties else {})
 
     def _object(self, schema: Schema, member: str, depth: int) -> dict[str, Any]:
         fixed, value = _fixed(schema)

@@ -7,7 +7,7 @@ an old identity number the last nine. A household is everybody whose numbers dif
 
 import hashlib
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import lru_cache
@@ -35,8 +35,8 @@ WORDS = ("Mây Trắng", "Sông Xanh", "Đồi Chè", "Trăng Non", "Gió Mới"
 FIRST = "99999"
 """With these digits the personal numbers of a register begin."""
 MOST_HOUSEHOLD = 5
-_ELDEST, _YOUNGEST_ADULT, _YOUNGEST = date(1950, 1, 1), date(2000, 1, 1), date(2021, 1, 1)
-_ADULTS = 2
+_ELDEST, _DAYS = date(1950, 1, 1), 33 * 365
+_CHILD, _RELATIVE = 2, 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,16 +95,25 @@ def random_for(*parts: str) -> Random:
 
 @lru_cache(maxsize=10_000)
 def person(seed: str, number: str, woman: bool | None = None) -> Person:  # noqa: FBT001 (a fact, no switch)
-    """Return the person with a personal number; of the given sex, where it is known."""
+    """Return the person with a personal number; of the given sex, where it is known.
+
+    The last digit is the place in the household: 0 and 1 are the couple, 2 to 4 their children, 5 and more relatives.
+    """
     home = random_for("household", seed, number[:-1])
-    family, province, ward = home.choice(FAMILY), home.choice(PROVINCES), home.choice(WARDS)
+    families = home.sample(FAMILY, 3)
+    province, ward, turn = home.choice(PROVINCES), home.choice(WARDS), home.randrange(len(MEN))
     house = f"Số {home.randrange(1, 300)}, đường {home.choice(STREETS)}"
+    head_is_woman, since = home.random() < 0.3, _ELDEST + timedelta(days=home.randrange(_DAYS))  # noqa: PLR2004
     own = random_for("person", seed, number)
-    drawn = own.random() < 0.5  # noqa: PLR2004 (a coin)
+    place = int(number[-1])
+    drawn = (head_is_woman, not head_is_woman)[place] if place < _CHILD else own.random() < 0.5  # noqa: PLR2004
     is_woman = drawn if woman is None else woman
-    middle, given = own.choice(WOMEN if is_woman else MEN)
-    since, until = (_ELDEST, _YOUNGEST_ADULT) if number[-1] < str(_ADULTS) else (_YOUNGEST_ADULT, _YOUNGEST)
-    born = since + timedelta(days=own.randrange((until - since).days))
+    # Nobody in a household has the name of another; wives keep their own family's, children have their father's.
+    names = WOMEN if is_woman else MEN
+    middle, given = names[(turn + place) % len(names)]
+    family = families[1 if place < _CHILD else 2 if place >= _RELATIVE else 0] if is_woman else families[0]
+    years = 22 if _CHILD <= place < _RELATIVE else 0
+    born = since + timedelta(days=years * 365 + own.randrange(4 * 365 * (4 if years else 1)))
     return Person(
         number=number, family=family, middle=middle, given=given, woman=is_woman, born=born,
         house=house, ward=ward, province=province,
@@ -120,24 +129,38 @@ def household(seed: str, number: str) -> list[Person]:
 
 def kin(seed: str, of: Person, member: str) -> Person | None:
     """Return the relative that a member is named after (`cha`, `me`, `chuHo`), None when it names none."""
-    for place, (words, woman) in enumerate(_KIN, MOST_HOUSEHOLD):
-        if member in words:
-            return replace(person(seed, f"{of.number[:-1]}{place}", woman), born=_parent_born(of, place))
-    return person(seed, of.number[:-1] + "0") if member in ("chuho", "head") else None
+    relation = _KIN.get(member)
+    if relation is None:
+        return None
+    home, place = of.number[:-1], int(of.number[-1])
+    is_child = _CHILD <= place < _RELATIVE
+    if relation in ("father", "mother"):
+        woman = relation == "mother"
+        if is_child:
+            return next(one for one in (person(seed, home + at) for at in "01") if one.woman == woman)
+        older = person(seed, f"{home}{_RELATIVE + woman + 2 * min(place, 1)}", woman)
+        return replace(older, family=older.family if woman else of.family, born=_years(of.born, woman - 25))
+    if relation == "spouse":
+        return (
+            person(seed, home + str(1 - place)) if place < _CHILD else person(seed, home + "9", not of.woman)
+        )
+    if relation == "child":
+        younger = person(seed, home + ("2" if place < _CHILD else "9"))
+        return replace(younger, born=max(younger.born, _years(of.born, 20)))
+    return person(seed, home + "0")
 
 
-_KIN: tuple[tuple[tuple[str, ...], bool | None], ...] = (
-    (("cha", "bo", "father"), False),
-    (("me", "mother"), True),
-    (("vochong", "vo", "chong", "spouse"), None),
-    (("con", "child"), None),
-)
+_KIN: Mapping[str, str] = {
+    **dict.fromkeys(("cha", "bo", "father"), "father"),
+    **dict.fromkeys(("me", "mother"), "mother"),
+    **dict.fromkeys(("vochong", "vo", "chong", "spouse"), "spouse"),
+    **dict.fromkeys(("con", "child"), "child"),
+    **dict.fromkeys(("chuho", "head"), "head"),
+}
 
 
-def _parent_born(of: Person, place: int) -> date:
-    """Return when a relative was born: parents 24 years before, a spouse in the same year, children after."""
-    years = {MOST_HOUSEHOLD: -24, MOST_HOUSEHOLD + 1: -23, MOST_HOUSEHOLD + 3: 25}.get(place, 1)
-    return date(of.born.year + years, of.born.month, min(of.born.day, 28))
+def _years(day: date, years: int) -> date:
+    return date(day.year + years, day.month, min(day.day, 28))
 
 
 @lru_cache(maxsize=10_000)
