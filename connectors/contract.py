@@ -39,6 +39,7 @@ __all__ = [
     "Rejected",
     "Result",
     "Secrets",
+    "TLSIdentity",
     "Unknown",
     "Unreachable",
 ]
@@ -68,6 +69,7 @@ class Call:
     or private fields of the caller's. `context` holds what the endpoint passes on, header name to value.
     `deadline` is in the host's monotonic clock, seconds. `read_only` says that a repetition does no harm, `writes`
     that the operation is declared to change something at the provider, `sandbox` that nothing here is in earnest.
+    `template` is the operation's declared path, which names the variables in `path`.
     """
 
     exchange: str
@@ -82,6 +84,7 @@ class Call:
     read_only: bool = True
     writes: bool = False
     sandbox: bool = False
+    template: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -157,9 +160,9 @@ class HTTPRequest:
     """One HTTP request. `url` is absolute, without user info; `headers` hold no Host, length or framing."""
 
     method: str
-    url: str
-    headers: Headers = field(default_factory=list)
-    body: Body = b""
+    url: str = field(repr=False)
+    headers: Headers = field(default_factory=list, repr=False)
+    body: Body = field(default=b"", repr=False)
     deadline: float
     connect_seconds: float = 5.0
 
@@ -176,6 +179,18 @@ class HTTPReply(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TLSIdentity:
+    """Who a client says it is in TLS, and whom it believes, in PEM.
+
+    Without `certificate` it says nothing; without `authority` it believes whom the node believes.
+    """
+
+    certificate: str = field(default="", repr=False)
+    key: str = field(default="", repr=False)
+    authority: str = field(default="", repr=False)
+
+
 class HTTPClient(Protocol):
     """The host's HTTP client: keep-alive, verified TLS, egress policy, no redirects, no decompression."""
 
@@ -185,6 +200,13 @@ class HTTPClient(Protocol):
 
     def narrowed(self, networks: Sequence[str]) -> "OwnHTTPClient":
         """Return a client of the connector's own that reaches only those allowed addresses in `networks`."""
+        ...
+
+    def with_tls(self, identity: TLSIdentity) -> "OwnHTTPClient":
+        """Return a client of the connector's own that shows and takes those certificates; it shares no connection.
+
+        Raises ValueError when they are not PEM, or certificate and key do not belong together.
+        """
         ...
 
 

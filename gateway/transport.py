@@ -37,11 +37,12 @@ from aiohttp.tracing import Trace
 from multidict import CIMultiDict
 from yarl import URL
 
-from connectors.contract import HTTPReply, HTTPRequest
+from connectors.contract import HTTPReply, HTTPRequest, TLSIdentity
 from connectors.errors import BadAnswer, ConnectorError, NoAnswer, NotSent
 from connectors.message import Body, Headers
 from gateway.deadlines import Deadlines
 from gateway.egress import Egress, resolve
+from gateway.tls import client_context, refusal
 
 REASONS = {
     # NotSent
@@ -50,6 +51,9 @@ REASONS = {
     "unreachable": "no way to the address",
     "connect-timeout": "the connection was not made in time",
     "tls": "the certificate or the TLS handshake is not good",
+    "tls-certificate-missing": "the other side asks for a client certificate",
+    "tls-certificate-expired": "the other side says that our certificate has ended",
+    "tls-certificate-refused": "the other side does not take our certificate",
     "egress-denied": "the node does not let calls go there",
     "address-invalid": "the address is not one",
     "header-invalid": "a header field cannot be sent",
@@ -93,12 +97,14 @@ class AiohttpTransport:
         ca_file: Path | None = None,
         buffer_bytes: int = 64 * 1024,
         idle_seconds: float = IDLE_SECONDS,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._egress = egress
         self._deadlines = deadlines
         self._buffer_bytes = buffer_bytes
         self._idle_seconds = idle_seconds
         self._ca_file = ca_file
+        self._tls = tls
         self._connector: _Connector | None = None
         self._allowed: set[tuple[str | None, int | None]] = set()
         self._timeouts: dict[float, ClientTimeout] = {}
@@ -108,12 +114,20 @@ class AiohttpTransport:
 
     def narrowed(self, networks: Sequence[str]) -> "AiohttpTransport":
         """Return a client, with connections of its own, for those allowed addresses that lie in `networks`."""
+        return self._apart(self._egress.narrowed(networks), self._tls)
+
+    def with_tls(self, identity: TLSIdentity) -> "AiohttpTransport":
+        """Return a client, with connections of its own, that shows and takes those certificates. Raises ValueError."""
+        return self._apart(self._egress, client_context(self._ca_file, identity))
+
+    def _apart(self, egress: Egress, tls: ssl.SSLContext | None) -> "AiohttpTransport":
         client = AiohttpTransport(
-            egress=self._egress.narrowed(networks),
+            egress=egress,
             deadlines=self._deadlines,
             ca_file=self._ca_file,
             buffer_bytes=self._buffer_bytes,
             idle_seconds=self._idle_seconds,
+            tls=tls,
         )
         self._narrowed.add(client)
         client._forget = self._narrowed.discard
@@ -192,9 +206,7 @@ class AiohttpTransport:
     def _start(self) -> "_Connector":
         if self._closed:
             raise NotSent("closed")
-        tls = ssl.create_default_context()
-        if self._ca_file is not None:
-            tls.load_verify_locations(self._ca_file)
+        tls = self._tls or client_context(self._ca_file)
         self._connector = _Connector(tls=tls, egress=self._egress, idle_seconds=self._idle_seconds)
         return self._connector
 
@@ -467,7 +479,7 @@ def _not_sent(error: Exception, *, tls: bool) -> NotSent:
         case ClientConnectorDNSError():
             return NotSent("dns")
         case ClientConnectorCertificateError() | ClientConnectorSSLError() | ssl.SSLError():
-            return NotSent("tls")
+            return NotSent(refusal(cause) or "tls")
         case TimeoutError():
             return NotSent("connect-timeout")
         case OSError() if isinstance(cause, ConnectionRefusedError):
@@ -482,6 +494,9 @@ def _not_sent(error: Exception, *, tls: bool) -> NotSent:
 
 def _no_answer(error: BaseException, *, began: bool) -> ConnectorError | _ClosedBefore | None:
     """Translate what ended an exchange, before or after its answer began; None for what is not aiohttp's."""
+    refused = _refusal(error)
+    if refused is not None and not began:
+        return NotSent(refused)
     match error:
         case ServerDisconnectedError() | ConnectionError() if not began:
             partial = isinstance(error, ServerDisconnectedError) and not isinstance(error.message, str)
@@ -495,6 +510,14 @@ def _no_answer(error: BaseException, *, began: bool) -> ConnectorError | _Closed
         case ValueError() if not began:
             return NotSent("header-invalid")
     return None
+
+
+def _refusal(error: BaseException) -> str | None:
+    """Return what the other side said to our certificate, if that is behind an error."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLError):
+        cause = cause.__cause__
+    return refusal(cause)
 
 
 def _is_too_large(error: BaseException) -> bool:

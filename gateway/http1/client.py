@@ -7,7 +7,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Self
 
-from connectors.contract import HTTPRequest
+from connectors.contract import HTTPRequest, TLSIdentity
 from connectors.errors import NotSent
 from gateway.deadlines import Deadlines
 from gateway.egress import Egress
@@ -57,9 +57,15 @@ class HTTP1Transport:
 
     def narrowed(self, networks: Sequence[str]) -> "HTTP1Transport":
         """Return a client, with connections of its own, for those allowed addresses that lie in `networks`."""
-        terms = self._terms
+        return self._apart(replace(self._terms, egress=self._terms.egress.narrowed(networks)))
+
+    def with_tls(self, identity: TLSIdentity) -> "HTTP1Transport":
+        """Return a client, with connections of its own, that shows and takes those certificates. Raises ValueError."""
+        return self._apart(replace(self._terms, trust=self._terms.trust.of(identity)))
+
+    def _apart(self, terms: Terms) -> "HTTP1Transport":
         client = HTTP1Transport(egress=terms.egress, deadlines=terms.deadlines)
-        client._terms = replace(terms, egress=terms.egress.narrowed(networks))
+        client._terms = terms
         client._forget = self._narrowed.discard
         self._narrowed.add(client)
         return client

@@ -19,6 +19,7 @@ from gateway.http1.answers import AnswerReader
 from gateway.http1.framing import Outgoing
 from gateway.http1.limits import Terms
 from gateway.http1.replies import Reply, ReplyStream
+from gateway.tls import refusal
 
 _LONGEST_SLEEP = 60.0
 
@@ -279,6 +280,10 @@ class Connection(Entry, asyncio.Protocol):
         reader = self._reader
         if reader is None:
             self.abort()
+            return
+        refused = refusal(exc)
+        if refused is not None and not reader.begun and not self.reused:
+            self.fail(NotSent(refused))
             return
         try:
             if exc is not None:

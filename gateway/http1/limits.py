@@ -4,8 +4,10 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
+from connectors.contract import TLSIdentity
 from gateway.deadlines import Deadlines
 from gateway.egress import Egress
+from gateway.tls import client_context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,24 +38,31 @@ class Certificate:
 class Trust:
     """How servers are verified, and who we say we are. Reads its files once, when the first TLS call is made."""
 
-    __slots__ = ("_ca_file", "_certificate", "_context")
+    __slots__ = ("_ca_file", "_certificate", "_context", "_identity")
 
-    def __init__(self, *, ca_file: Path | None, certificate: Certificate | None) -> None:
+    def __init__(
+        self, *, ca_file: Path | None, certificate: Certificate | None, identity: TLSIdentity | None = None
+    ) -> None:
         self._ca_file = ca_file
         self._certificate = certificate
+        self._identity = identity
         self._context: ssl.SSLContext | None = None
 
     def context(self) -> ssl.SSLContext:
         """Return the context for all connections; it verifies names and chains, always."""
         if self._context is None:
-            context = ssl.create_default_context()
+            context = client_context(self._ca_file, self._identity)
             context.set_alpn_protocols(["http/1.1"])
-            if self._ca_file is not None:
-                context.load_verify_locations(self._ca_file)
             if self._certificate is not None:
                 context.load_cert_chain(self._certificate.chain, self._certificate.key)
             self._context = context
         return self._context
+
+    def of(self, identity: TLSIdentity) -> "Trust":
+        """Return the trust of a client with an identity of its own. Raises ValueError."""
+        trust = Trust(ca_file=self._ca_file, certificate=None, identity=identity)
+        trust.context()
+        return trust
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

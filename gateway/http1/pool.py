@@ -12,6 +12,7 @@ from gateway.egress import resolve
 from gateway.http1.connection import Connection
 from gateway.http1.framing import Destination
 from gateway.http1.limits import Terms
+from gateway.tls import refusal
 
 
 class Pool:
@@ -190,7 +191,7 @@ def _not_sent(error: OSError | TimeoutError, *, secure: bool) -> NotSent:
         case socket.gaierror():
             return NotSent("dns")
         case ssl.SSLError():
-            return NotSent("tls")
+            return NotSent(refusal(error) or "tls")
         case TimeoutError():
             return NotSent("connect-timeout")
         case ConnectionRefusedError():

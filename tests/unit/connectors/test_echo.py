@@ -21,6 +21,9 @@ class NoHTTP:
     def narrowed(self, networks: object) -> OwnHTTPClient:
         raise NotImplementedError
 
+    def with_tls(self, identity: object) -> OwnHTTPClient:
+        raise NotImplementedError
+
 
 HTTP: HTTPClient = NoHTTP()
 

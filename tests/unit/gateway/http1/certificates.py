@@ -16,10 +16,10 @@ from gateway.http1 import Certificate
 class Authority:
     """Signs certificates and writes them as PEM files."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = "Test authority") -> None:
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = _name("Test authority")
+        self._name = _name(name)
         certificate = (
             _builder(self._name, self._name, self._key)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -28,12 +28,12 @@ class Authority:
         self.file = folder / "authority.pem"
         self.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, *names: str, label: str) -> Certificate:
-        """Issue a certificate for names and addresses."""
+    def issue(self, *names: str, label: str, ended: bool = False) -> Certificate:
+        """Issue a certificate for names and addresses; `ended`: one that was good until a minute ago."""
         key = ec.generate_private_key(ec.SECP256R1())
         alternatives = [_alternative(name) for name in names]
         certificate = (
-            _builder(_name(label), self._name, key)
+            _builder(_name(label), self._name, key, ended=ended)
             .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
             .sign(self._key, hashes.SHA256())
         )
@@ -70,7 +70,7 @@ def _alternative(name: str) -> x509.GeneralName:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, *, ended: bool = False
 ) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
@@ -80,5 +80,5 @@ def _builder(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
+        .not_valid_after(now + (timedelta(minutes=-1) if ended else timedelta(hours=1)))
     )
