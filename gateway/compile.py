@@ -171,6 +171,7 @@ def version(
                 subject=subject_place(it, op),
                 request=chain(op.transforms.request, tables, guests),
                 reply=chain(op.transforms.reply, tables, guests),
+                template=op.path,
             ),
         )
         for op in it.operations

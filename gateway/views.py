@@ -47,7 +47,10 @@ class SystemView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationView:
-    """An operation of a published version; `request` and `reply` are its transforms, None where there are none."""
+    """An operation of a published version; `request` and `reply` are its transforms, None where there are none.
+
+    `template` is its declared path.
+    """
 
     name: str
     counts: bool
@@ -56,6 +59,7 @@ class OperationView:
     subject: SubjectPlace | None = None
     request: Chain | None = None
     reply: Chain | None = None
+    template: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -157,6 +157,7 @@ class CallStep:
             read_only=not operation.writes and request.method in REPEATABLE,
             writes=operation.writes,
             sandbox=exchange.client.environment == Environment.SANDBOX,
+            template=operation.template,
         )
 
     async def _read(self, exchange: Exchange, result: Result, handle: EndpointHandle) -> Reply:
