@@ -12,7 +12,9 @@ ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 OPEN_SEGMENTS = frozenset({"token", ".well-known", "health", "problems"})
 ADMIN_SEGMENTS = frozenset({"admin", "console", "metrics"})
-RESERVED_SEGMENTS = OPEN_SEGMENTS | ADMIN_SEGMENTS
+DIALECT_SEGMENTS = frozenset({"soap"})
+"""Where facades of other dialects than the native one are mounted."""
+RESERVED_SEGMENTS = OPEN_SEGMENTS | ADMIN_SEGMENTS | DIALECT_SEGMENTS
 
 
 def is_data_plane(segment: str) -> bool:
@@ -29,7 +31,8 @@ class MetricsGate(Protocol):
 class App:
     """Sends a request to the plane that its first path segment names.
 
-    `control` answers tokens, discovery, health and problem pages; `admin` the admin API; `metrics` the metrics. When
+    `control` answers tokens, discovery, health and problem pages; `admin` the admin API; `metrics` the metrics; `soap`
+    what is below `/soap`. When
     an admin address is set, `admin_port` is its port: admin paths are then known there only, and nothing else is.
     """
 
@@ -40,6 +43,7 @@ class App:
         control: ASGI,
         admin: ASGI,
         metrics: ASGI,
+        soap: ASGI,
         proxies: Proxies,
         may_read_metrics: MetricsGate,
         admin_port: int | None,
@@ -48,6 +52,7 @@ class App:
         self._control = control
         self._admin = admin
         self._metrics = metrics
+        self._soap = soap
         self._proxies = proxies
         self._may_read_metrics = may_read_metrics
         self._admin_port = admin_port
@@ -73,6 +78,8 @@ class App:
         on_admin = self._admin_port is None or self._is_admin(scope)
         if segment in OPEN_SEGMENTS:
             await self._control(scope, receive, send)
+        elif segment == "soap" and not self._is_admin(scope):
+            await self._soap(scope, receive, send)
         elif segment == "metrics" and on_admin and self._metrics_allowed(scope):
             await self._metrics(scope, receive, send)
         elif segment in ADMIN_SEGMENTS and segment != "metrics" and on_admin:

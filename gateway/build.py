@@ -24,6 +24,7 @@ from gateway.egress import parse_egress
 from gateway.endpoints import Endpoints
 from gateway.exchange import Reason
 from gateway.facades.native import NativeFacade, Scope
+from gateway.facades.soap.door import SOAPFacade
 from gateway.fast_lane import lane_protocol
 from gateway.guard import GuardedProtocol, GuardLimits, guarded_protocol
 from gateway.health import Check, health_routes
@@ -227,9 +228,10 @@ class Builder:
             settle=self.quotas.settle,
             problem=problem_reply,
         )
+        identify = Identify(self.verify, self.ring, now=time.time)
         pipeline = Pipeline(
             self.snapshots,
-            Identify(self.verify, self.ring, now=time.time),
+            identify,
             self.quotas,
             CallStep(self.ledger, role=settings.role, monotonic=time.monotonic),
             self.recorder,
@@ -237,8 +239,16 @@ class Builder:
             buffer_bytes=settings.buffer_bytes,
             log=get_logger("exchange"),
         )
-        self.facade = NativeFacade(
-            pipeline, AddressLimiter(settings.address_rate), self.proxies, self._turned_away
+        limiter = AddressLimiter(settings.address_rate)
+        self.facade = NativeFacade(pipeline, limiter, self.proxies, self._turned_away)
+        self.soap = SOAPFacade(
+            pipeline,
+            identify,
+            self.snapshots,
+            limiter,
+            self.proxies,
+            self._turned_away,
+            issuer=self.issuer,
         )
 
     def _turned_away(self, reason: Reason) -> None:
@@ -349,6 +359,7 @@ class Builder:
             control=self._control_plane(),
             admin=create_admin(self._admin_parts()),
             metrics=metrics_page(self.metrics, before=self._refresh_metrics),
+            soap=self.soap,
             proxies=self.proxies,
             may_read_metrics=metrics_gate(
                 settings.metrics_networks, self.snapshots, lambda token: self.verify(token, now=time.time())

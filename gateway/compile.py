@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from gateway.endpoints import EndpointHandle
 from gateway.routes import Routes
+from gateway.soap.offer import Offer
 from gateway.subjects import SubjectPlace
 from gateway.success import Judge
 from gateway.transforms.chain import Chain, chain_of
@@ -151,9 +152,9 @@ def life_headers(version: Version) -> tuple[tuple[bytes, bytes], ...]:
 
 
 def version(
-    stored: Stored, organisation: str, prepare: Prepare, tables: Tables, guests: Guests
+    stored: Stored, organisation: str, prepare: Prepare, tables: Tables, guests: Guests, *, name: str
 ) -> VersionView:
-    """Compile a version; its endpoints' settings and transforms are checked here.
+    """Compile a version of the service of this name; its endpoints' settings and transforms are checked here.
 
     Raises what `prepare` and `parse` raise, and BadSettings.
     """
@@ -198,6 +199,7 @@ def version(
         procedure_at=it.procedure_at,
         life_headers=life_headers(it),
         envelope=it.envelope,
+        soap=Offer(it, name) if it.soap is not None and live else None,
     )
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from hashlib import _Hash as HASH  # the type of hashlib's objects has no public name
 
     from connectors.message import Body, Headers
+    from gateway.problems import Problem
     from gateway.views import ClientView, GrantView, OperationView, ServiceView, Snapshot, VersionView
 
 
@@ -63,6 +64,7 @@ class Reason(StrEnum):
     HEADER_INVALID = "header-invalid"
     SUBJECT_UNREADABLE = "subject-unreadable"
     MESSAGE_UNFIT = "message-unfit"
+    ENVELOPE_UNREADABLE = "envelope-unreadable"
     REQUEST_NOT_TRANSFORMED = "request-not-transformed"
     # unavailable, for it was not tried
     MAINTENANCE = "maintenance"
@@ -120,7 +122,8 @@ class Request:
 
     `length` is the declared length of the body, None when it is chunked. Nothing of the body is read until
     `read` (the next piece, b"" at the end; raises Refusal BODY_CUT) is called; `gone` says whether the caller
-    has hung up; `cut` that we have cancelled the task which carries this request, to cut its stream.
+    has hung up; `cut` that we have cancelled the task which carries this request, to cut its stream. `unfit` is why a
+    facade could not translate the message: it is told and recorded as soon as the version is known.
     """
 
     method: str
@@ -133,15 +136,18 @@ class Request:
     client_address: str = ""
     received_ns: int = 0
     cut: bool = False
+    unfit: Refusal | None = None
 
 
 @dataclass(slots=True, kw_only=True)
 class Reply:
-    """What the pipeline hands back to a facade."""
+    """What the pipeline hands back to a facade: `problem` when it is one of ours; `outcome` is that of its exchange."""
 
     status: int
     headers: "Headers" = field(default_factory=list)
     body: "Body" = b""
+    problem: "Problem | None" = None
+    outcome: str = ""
 
 
 @dataclass(slots=True)

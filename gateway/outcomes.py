@@ -87,6 +87,7 @@ ROWS: Final[dict[Reason, Row]] = {
     Reason.HEADER_INVALID: _invalid(422),
     Reason.SUBJECT_UNREADABLE: _invalid(422),
     Reason.MESSAGE_UNFIT: _invalid(422),
+    Reason.ENVELOPE_UNREADABLE: _invalid(400),
     Reason.REQUEST_NOT_TRANSFORMED: _invalid(422),
     Reason.MAINTENANCE: _unavailable("provider", 700700),
     Reason.SERVICE_BLOCKED: _unavailable("provider", 700700, helps=False),

@@ -76,6 +76,7 @@ class Pipeline:
         except Exception as error:  # noqa: BLE001  (the edge of the hot path: a fault of ours is a node failure)
             reply = self._fault(exchange, error)
         reply = await self._recorder.seal(exchange, reply)
+        reply.outcome = exchange.record.outcome
         reply.headers.append((b"lgsp-exchange-id", exchange.record.exchange.encode()))
         return reply
 
@@ -123,4 +124,4 @@ def tell(refusal: Refusal, request: Request, *, style: str, exchange: str = "", 
         language=language,
     )
     status, headers, body = render(problem, style)
-    return Reply(status=status, headers=list(headers), body=body)
+    return Reply(status=status, headers=list(headers), body=body, problem=problem)

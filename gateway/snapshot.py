@@ -172,9 +172,10 @@ class Compiler:
         service = compiled.reference(stored.document, "service")
         try:
             organisation = self._organisation_of(service)
+            name = str(self._stored[service].document["name"])
             with self._tables.noting(stored.id) as tables:
                 self._versions[stored.id] = compiled.version(
-                    stored, organisation, self._prepare, tables, self._guests
+                    stored, organisation, self._prepare, tables, self._guests, name=name
                 )
             self._quarantine.pop(stored.id, None)
         except BROKEN as error:

@@ -361,6 +361,12 @@ REASON_TEXTS: Final[dict[Reason, Text]] = {
         "Nội dung không chuyển được thành thông điệp mà bên cung cấp nhận[[ ({why})]]; chưa có gì được gửi đi.",
         "The request cannot become a message that the provider takes[[ ({why})]]; nothing was sent.",
     ),
+    Reason.ENVELOPE_UNREADABLE: text(
+        "Không đọc được thông điệp SOAP",
+        "The SOAP message cannot be read",
+        "Thông điệp không phải phong bì SOAP 1.1 hoặc 1.2 đọc được một cách an toàn[[ ({why})]]; chưa có gì được gửi đi.",
+        "The message is no SOAP 1.1 or 1.2 envelope that can be read safely[[ ({why})]]; nothing was sent.",
+    ),
     Reason.REQUEST_NOT_TRANSFORMED: text(
         "Không biến đổi được yêu cầu cho bên cung cấp",
         "The request cannot be transformed for the provider",

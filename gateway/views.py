@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from gateway.endpoints import EndpointHandle
 from gateway.routes import Routes
+from gateway.soap.offer import Offer
 from gateway.subjects import SubjectPlace
 from gateway.success import Judge
 from gateway.transforms.chain import Chain
@@ -79,6 +80,7 @@ class VersionView:
     procedure_at: str | None
     life_headers: tuple[tuple[bytes, bytes], ...]
     envelope: tuple[str, ...] = ()
+    soap: Offer | None = None
     broken: str | None = None
 
 

@@ -403,6 +403,22 @@ class Service(ServiceSpec):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SOAPOffer(Entity):
+    """That a version is offered as SOAP, too, at `/soap/SERVICE/VERSION`.
+
+    `namespace` is that of its messages (by default `urn:lgsp:SERVICE:VERSION`); `operations` empty means all that can be
+    described. `public` lets everybody read the WSDL; else it takes the token of any client. Calls always take one.
+    """
+
+    namespace: (
+        Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9+.\-]*:[!#-;=?-~]+$", max_length=200)]
+        | None
+    ) = None
+    operations: Annotated[tuple[OperationName, ...], Field(max_length=500)] = ()
+    public: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VersionSpec(Entity):
     """One state of a service's contract.
 
@@ -411,7 +427,7 @@ class VersionSpec(Entity):
     subject stands (the person or enterprise that is looked at), and `subject_type` by what kind of id. `envelope`
     names fields that say how a call went (`Status`, `Message`): they reach every consumer, whatever its grant names.
     `schemas` are JSON Schemas and `xsd` XML Schema documents that the operations' bodies refer to; `checks` says what
-    happens with messages that do not fit.
+    happens with messages that do not fit. With `soap` the version is offered as SOAP, too.
     """
 
     service: Reference
@@ -431,6 +447,7 @@ class VersionSpec(Entity):
         dict[SchemaName, Annotated[str, StringConstraints(max_length=1_000_000)]], Field(max_length=50)
     ] = field(default_factory=dict)
     checks: ContractChecks = field(default_factory=ContractChecks)
+    soap: SOAPOffer | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

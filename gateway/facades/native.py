@@ -40,7 +40,7 @@ class NativeFacade:
         self._turned_away = turned_away
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = self._request(scope, receive)
+        request = request_of(scope, receive, self._proxies)
         reply = await self.handle(request, scope["raw_path"])
         try:
             await answer(reply, request, send)
@@ -67,21 +67,23 @@ class NativeFacade:
         """Return the caller's address, behind proxies that we trust."""
         return self._proxies.client(peer, headers)
 
-    def _request(self, scope: Scope, receive: Receive) -> Request:
-        headers = scope["headers"]
-        peer = scope["client"][0] if scope.get("client") else ""
-        transport = scope.get("lgsp.transport")
-        return Request(
-            method=scope["method"],
-            path="",
-            query=scope["query_string"].decode("latin-1"),
-            headers=headers,
-            read=body_reader(receive),
-            gone=transport.is_closing if transport is not None else _never,
-            length=body_length(headers),
-            client_address=self._proxies.client(peer, headers),
-            received_ns=perf_counter_ns(),
-        )
+
+def request_of(scope: Scope, receive: Receive, proxies: Proxies) -> Request:
+    """Return what ASGI hands over as a Request, its path yet to be normalised."""
+    headers = scope["headers"]
+    peer = scope["client"][0] if scope.get("client") else ""
+    transport = scope.get("lgsp.transport")
+    return Request(
+        method=scope["method"],
+        path="",
+        query=scope["query_string"].decode("latin-1"),
+        headers=headers,
+        read=body_reader(receive),
+        gone=transport.is_closing if transport is not None else _never,
+        length=body_length(headers),
+        client_address=proxies.client(peer, headers),
+        received_ns=perf_counter_ns(),
+    )
 
 
 async def hang_up(scope: Scope) -> bool:

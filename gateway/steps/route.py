@@ -27,6 +27,8 @@ def find_route(exchange: Exchange) -> None:
         raise Refusal(Reason.VERSION_RETIRED, version=version.number)
     if version.broken is not None:
         raise Refusal(Reason.QUARANTINED)
+    if request.unfit is not None:
+        raise request.unfit
     operation = version.operations.find(request.method, path)
     if isinstance(operation, frozenset):
         if operation:

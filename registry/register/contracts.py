@@ -32,6 +32,8 @@ _NOT_FOR_US = frozenset(
 )
 """Headers that carry the message itself or somebody's credentials."""
 
+_TAKEN_NAMESPACES = ("http://www.w3.org/", "http://schemas.xmlsoap.org/", "urn:lgsp:soap")
+
 
 def version_flaws(version: Version) -> Iterator[Flaw]:
     """Find what is wrong in a version's contract; its endpoints' settings are the connector's matter."""
@@ -41,6 +43,7 @@ def version_flaws(version: Version) -> Iterator[Flaw]:
         yield from _place_flaws(getattr(version, name), f"/{name}")
     yield from _subject_flaws(version, "")
     yield from envelope_flaws(version.envelope)
+    yield from _soap_flaws(version)
     for environment, endpoint in version.endpoints.items():
         for what, header in endpoint.passes.items():
             if not _TOKEN.fullmatch(header) or header.lower() in _NOT_FOR_US:
@@ -68,6 +71,22 @@ def _operation_flaws(operations: Sequence[Operation]) -> Iterator[Flaw]:
         if operation.success_rule is not None:
             yield from _rule_flaws(operation.success_rule, f"{at}/success_rule")
         yield from _subject_flaws(operation, at)
+
+
+def _soap_flaws(version: Version) -> Iterator[Flaw]:
+    """What is offered as SOAP is an operation of the version, each one once."""
+    if version.soap is None:
+        return
+    if (version.soap.namespace or "").startswith(_TAKEN_NAMESPACES):
+        yield Flaw("/soap/namespace", "value", "This namespace belongs to somebody else.")
+    offered = version.soap.operations
+    known = {operation.name for operation in version.operations}
+    for index, name in enumerate(offered):
+        at = f"/soap/operations/{index}"
+        if name not in known:
+            yield Flaw(at, "choice", f"The version has no operation {name!r}.")
+        elif name in offered[:index]:
+            yield Flaw(at, "duplicate", "This stands in the list twice.")
 
 
 def path_shape(path: str) -> str:

@@ -36,6 +36,7 @@ RESERVED = frozenset(
         "problems",
         "r1",
         "restapi",
+        "soap",
         "token",
         "topics",
     }
