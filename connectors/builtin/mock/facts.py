@@ -67,6 +67,9 @@ _BY_WORD: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 _RULES = tuple((re.compile(words), fact) for words, fact in _BY_WORD)
 _MOST_NAME = 100
+_DAY_FORMATS = frozenset({"date", "date-time", "time", "dd/MM/yyyy"})
+_FREE_FORMATS = frozenset({"int32", "int64", "float", "double", "decimal", "password"})
+"""What these formats allow is said by the type already."""
 _MALE = frozenset({"nam", "male", "m", "1"})
 _FEMALE = frozenset({"nu", "female", "f", "2", "0"})
 _PATTERNS = re.compile(r"\^?(?:\\d|\[0-9\])\{(\d{1,2})(?:,\d*)?\}\$?")
@@ -113,17 +116,35 @@ def counted(schema: Schema) -> int:
 def tell(fact: str, subject: Subject, schema: Schema, kind: str) -> Any:  # Any: JSON
     """Return a fact as a schema of this kind wants it written, None when it does not fit there."""
     value = FACTS[fact](subject)
-    if fact == "person.sex":
-        return _sex(schema, kind, is_woman=bool(value))
-    if isinstance(value, bool):
-        return _by_enum(schema, value) if schema.get("enum") else value if kind == "boolean" else None
-    if isinstance(value, date):
-        return written(value, schema, kind)
-    if kind == "string":
-        return str(value)
-    if kind in ("integer", "number") and str(value).isdecimal():
-        return int(str(value))
-    return None
+    form = schema.get("format")
+    is_free = form is None or form in _FREE_FORMATS
+    if isinstance(value, date) and (is_free or form in _DAY_FORMATS):
+        told: Any = written(value, schema, kind)
+    elif isinstance(value, date) or not is_free:
+        return None
+    elif isinstance(value, bool):
+        told = _sex(schema, kind, is_woman=value) if fact == "person.sex" else _truth(schema, value)
+    elif kind in ("integer", "number"):
+        told = int(str(value)) if str(value).isdecimal() else None
+    else:
+        told = str(value)[: int(schema.get("maxLength", 10_000))]
+    return told if is_allowed(told, schema, kind) else None
+
+
+def is_allowed(told: Any, schema: Schema, kind: str) -> bool:  # Any: JSON
+    """Say whether a schema takes a value, as far as that can be said without running its pattern."""
+    if "enum" in schema:
+        return told in schema["enum"]
+    if isinstance(told, bool):
+        return kind == "boolean"
+    if isinstance(told, int):
+        inside = schema.get("minimum", told) <= told <= schema.get("maximum", told)
+        return kind in ("integer", "number") and bool(inside)
+    if not isinstance(told, str) or kind != "string":
+        return False
+    count = counted(schema)
+    long_enough = int(schema.get("minLength", 0)) <= len(told) <= int(schema.get("maxLength", 10_000))
+    return long_enough and (not count or (told.isdecimal() and len(told) == count))
 
 
 def written(day: date, schema: Schema, kind: str) -> str | int:
@@ -131,6 +152,8 @@ def written(day: date, schema: Schema, kind: str) -> str | int:
     if kind in ("integer", "number"):
         return day.year if int(schema.get("maximum", 10**8)) < 10**5 else int(f"{day:%Y%m%d}")
     pattern, form = str(schema.get("pattern", "")), schema.get("format")
+    if form == "time":
+        return "08:00:00"
     if form == "date-time":
         return f"{day:%Y-%m-%d}T08:00:00+07:00"
     if "/" in pattern or form == "dd/MM/yyyy":
@@ -139,20 +162,19 @@ def written(day: date, schema: Schema, kind: str) -> str | int:
 
 
 def _sex(schema: Schema, kind: str, *, is_woman: bool) -> Any:  # Any: JSON
+    """Return a gender by the values that are allowed, or else as 1 and 2, true for a man, or in Vietnamese."""
     wanted = _FEMALE if is_woman else _MALE
     for value in schema.get("enum") or ():
         if plain(str(value)) in wanted:
             return value
     if kind in ("integer", "number"):
         return 2 if is_woman else 1
-    if kind == "boolean":
-        return not is_woman
-    return ("Nữ" if is_woman else "Nam") if kind == "string" and not schema.get("enum") else None
+    return not is_woman if kind == "boolean" else "Nữ" if is_woman else "Nam"
 
 
-def _by_enum(schema: Schema, value: bool) -> Any:  # noqa: FBT001  Any: JSON
+def _truth(schema: Schema, value: bool) -> Any:  # noqa: FBT001  Any: JSON
     """Return the second of the allowed values for true, the first for false."""
-    allowed = schema["enum"]
+    allowed = schema.get("enum") or (False, True)
     return allowed[min(int(value), len(allowed) - 1)]
 
 

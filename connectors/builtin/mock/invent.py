@@ -9,17 +9,29 @@ from typing import Any
 import orjson
 
 from connectors.builtin.mock import people
-from connectors.builtin.mock.facts import Schema, counted, fact_of, plain, tell, written
+from connectors.builtin.mock.facts import (
+    Schema,
+    counted,
+    fact_of,
+    is_allowed,
+    parse_day,
+    plain,
+    tell,
+    written,
+)
 from connectors.builtin.mock.people import Subject
 from connectors.builtin.mock.question import Question
 from connectors.builtin.mock.xml_text import render_xml
 
 MOST_DEPTH = 12
+MOST_NESTED = 6
 MOST_VALUES = 2000
+"""After so many only what has to be there is made, and after twice as many nothing."""
 MOST_ITEMS = 3
 _OF_A_PERSON = frozenset(
     {"person.number", "person.old-number", "person.insurance", "person.name", "person.born"}
 )
+_WIDE = 10**6
 _FIRST_DAY, _DAYS = date(2024, 1, 1), 900
 
 _BY_FORMAT: Mapping[str, Callable[[Random], str]] = {
@@ -48,7 +60,7 @@ class Inventor:
         """Return a value for a schema."""
         schema = self._whole(schema)
         self._left -= 1
-        if self._left < 0 or depth > MOST_DEPTH:
+        if self._left < -MOST_VALUES or depth > MOST_DEPTH:
             return None
         kind = _kind(schema)
         if kind == "object":
@@ -83,10 +95,7 @@ class Inventor:
         fact = fact_of(schema, member)
         if asked is not None and (fact is None or self._repeats) and _fits(asked, schema, kind):
             return asked
-        value = tell(fact, self._subject, schema, kind) if fact is not None else None
-        if "enum" in schema and value not in schema["enum"]:
-            return None
-        return value[: int(schema.get("maxLength", 10_000))] if isinstance(value, str) else value
+        return tell(fact, self._subject, schema, kind) if fact is not None else None
 
     def _whole(self, schema: Schema) -> Schema:
         """Follow references; put together what `allOf` takes apart; take one of several."""
@@ -121,17 +130,31 @@ class Inventor:
         relative = people.kin(self._seed, before.person, plain(member)) if member else None
         if relative is not None:
             self._subject = replace(before, person=relative)
-        made = {name: self.make(one, name, depth + 1) for name, one in schema.get("properties", {}).items()}
+        required = schema.get("required", ())
+        made = {
+            name: self.make(one, name, depth + 1)
+            for name, one in schema.get("properties", {}).items()
+            if name in required or not self._is_enough(one, depth)
+        }
         self._subject = before
         return made
+
+    def _is_enough(self, schema: Schema, depth: int) -> bool:
+        """Say whether something that may be left out is, so that what holds itself comes to an end."""
+        return self._left <= 0 or (depth >= MOST_NESTED and _kind(self._whole(schema)) in ("object", "array"))
 
     def _array(self, schema: Schema, member: str, depth: int) -> list[Any]:
         fixed, value = _fixed(schema)
         if fixed:
             return list(value)
         items = schema.get("items", {})
-        before, made = self._subject, []
+        if not schema.get("minItems") and self._is_enough(items, depth):
+            return []
+        before = self._subject
+        made: list[Any] = []
         for subject in self._subjects(schema, self._whole(items)):
+            if self._left <= 0 and len(made) >= int(schema.get("minItems", 0)):
+                break
             self._subject = subject
             made.append(self.make(items, member, depth + 1))
         self._subject = before
@@ -145,7 +168,8 @@ class Inventor:
         if most > 1 and any(_is_of_person(one, name) for name, one in items.get("properties", {}).items()):
             members = people.household(self._seed, subject.person.number)
             most = max(least, int(schema.get("maxItems", len(members))))
-            return [replace(subject, person=one) for one in members[:most]]
+            members += members[-1:] * (least - len(members))
+            return [replace(subject, person=one) for one in members[: min(most, 100)]]
         return [subject] * min(self._random.randint(least, most), 100)
 
     def _string(self, schema: Schema) -> str:
@@ -176,11 +200,13 @@ class Inventor:
         return orjson.dumps(value).decode()
 
     def _number(self, schema: Schema, *, whole: bool) -> int | float:
-        least = schema.get("minimum", 0)
-        most = schema.get("maximum", max(least + 1000, 1000))
-        if whole:
-            return self._random.randint(int(least), max(int(most), int(least)))
-        return round(self._random.uniform(float(least), float(most)), 2)
+        least = schema.get("minimum", 0 if schema.get("maximum", 0) >= 0 else schema["maximum"] - 1000)
+        most = max(schema.get("maximum", least + 1000), least)
+        most = least + 1000 if most - least > _WIDE else most
+        step = schema.get("multipleOf", 1 if whole else 0.01)
+        places = 0 if whole or step >= 1 else 2
+        found = least + step * self._random.randint(0, int((most - least) / step))
+        return int(found) if places == 0 else round(float(found), places)
 
 
 def resolve(description: Schema, part: Schema) -> Schema:
@@ -229,9 +255,8 @@ def _is_of_person(schema: object, name: str) -> bool:
     return isinstance(schema, Mapping) and fact_of(schema, name) in _OF_A_PERSON
 
 
-def _fits(value: object, schema: Schema, kind: str) -> bool:
-    if "enum" in schema and value not in schema["enum"]:
-        return False
-    if kind == "integer":
-        return isinstance(value, int) and not isinstance(value, bool)
-    return kind == "string" and isinstance(value, str)
+def _fits(asked: object, schema: Schema, kind: str) -> bool:
+    """Say whether a value of the question can stand in the answer."""
+    form = schema.get("format")
+    is_day = form == "date" and isinstance(asked, str) and "-" in asked and parse_day(asked) is not None
+    return (form is None or is_day) and is_allowed(asked, schema, kind)

@@ -67,14 +67,19 @@ def subject_of(asked: Mapping[str, Any], register: Register, random: Random) -> 
         if number:
             whole = before.get(len(number), "") + number
             is_one = len(whole) == _DIGITS and whole.isascii() and whole.isdecimal()
-            return _of_person(whole, register) if is_one and register.has_person(whole) else None
+            if is_one and register.has_person(whole):
+                return _of_person(whole, register)
+            return None if register.count else _anybody(register, random)
     number = known.get("enterprise.number", "")
     if number:
-        return _of_enterprise(number, register) if register.has_enterprise(number) else None
+        return _of_enterprise(number[:20], register) if register.has_enterprise(number) else None
     if known.get("person.name") and register.count:
         return _by_name(known["person.name"], known.get("person.born", ""), register)
-    some = register.some_enterprise(random)
-    return Subject(person=register.somebody(random), enterprise=some)
+    return _anybody(register, random)
+
+
+def _anybody(register: Register, random: Random) -> Subject:
+    return Subject(person=register.somebody(random), enterprise=register.some_enterprise(random))
 
 
 def _by_name(name: str, born: str, register: Register) -> Subject | None:

@@ -1,6 +1,6 @@
 """From the types of a WSDL to JSON Schemas that answers are invented by: no more than that needs, and within bounds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lxml import etree
@@ -22,11 +22,26 @@ _KINDS = {
     "decimal": "number",
     "double": "number",
 }
-_LIMITS = {
-    "minInclusive": "minimum",
-    "maxInclusive": "maximum",
-    "minLength": "minLength",
-    "maxLength": "maxLength",
+_FREE = range(2**31)
+_RANGES = {
+    "byte": range(2**7), "unsignedByte": range(2**8), "short": range(2**15), "unsignedShort": range(2**16), "int": _FREE,
+    "unsignedInt": _FREE, "positiveInteger": range(1, 2**31), "negativeInteger": range(-9, 0), "nonPositiveInteger": range(-9, 1),
+}  # fmt: skip
+_SAMPLES = {
+    "gYear": ("2024",), "gYearMonth": ("2024-05",), "gMonthDay": ("--05-19",), "gMonth": ("--05",), "gDay": ("---19",),
+    "duration": ("P1D",), "base64Binary": ("R2nhuqMgbOG6rXA=",), "hexBinary": ("00FF",), "anyURI": ("https://demo.invalid/1",),
+    "language": ("vi",), "NMTOKEN": ("gia-lap",), "Name": ("gia-lap",), "NCName": ("gia-lap",), "ID": ("gia-lap",),
+}  # fmt: skip
+_BUILT_IN: Facets = {
+    **{f"{{{XSD}}}{name}": {"minimum": of.start, "maximum": of.stop - 1} for name, of in _RANGES.items()},
+    **{f"{{{XSD}}}{name}": {"enum": list(samples)} for name, samples in _SAMPLES.items()},
+}
+_LENGTHS = ("minLength", "maxLength")
+_BOUNDS = {
+    "minInclusive": ("minimum", 0),
+    "minExclusive": ("minimum", 1),
+    "maxInclusive": ("maximum", 0),
+    "maxExclusive": ("maximum", -1),
 }
 
 
@@ -39,29 +54,55 @@ def facets_of(sources: Sources) -> Facets:
 
     An anonymous type has its element's name; where two of one name differ, neither counts.
     """
-    found: dict[str, dict[str, Any]] = {}
+    declared: dict[str, list[etree._Element]] = {}
     for document in sources.all():
         for schema in document.iter(f"{{{XSD}}}schema"):
-            for declared in schema.iter(f"{{{XSD}}}simpleType"):
-                parent = declared.getparent()
-                name = declared.get("name") or ("" if parent is None else parent.get("name", ""))
-                key, facets = f"{{{schema.get('targetNamespace', '')}}}{name}", _facets(declared)
-                found[key] = facets if found.get(key, facets) == facets else {}
-    return found
+            for one in schema.iter(f"{{{XSD}}}simpleType"):
+                parent = one.getparent()
+                name = one.get("name") or ("" if parent is None else parent.get("name", ""))
+                declared.setdefault(f"{{{schema.get('targetNamespace', '')}}}{name}", []).append(one)
+    found = {name: [_whole(one, declared) for one in several] for name, several in declared.items()}
+    own = {name: several[0] for name, several in found.items() if all(one == several[0] for one in several)}
+    return {**_BUILT_IN, **own}
 
 
-def _facets(declared: etree._Element) -> dict[str, Any]:
+def _whole(
+    declared: etree._Element, others: Mapping[str, Sequence[etree._Element]], depth: int = 0
+) -> dict[str, Any]:
+    """Return what a type allows, with what the type allows that it restricts."""
+    restriction = declared.find(f"{{{XSD}}}restriction")
+    if restriction is None or depth > MOST_DEPTH:
+        return {}
+    prefix, _, name = restriction.get("base", "").rpartition(":")
+    base = f"{{{restriction.nsmap.get(prefix or None, '')}}}{name}"
+    above = _whole(others[base][0], others, depth + 1) if base in others else _BUILT_IN.get(base, {})
+    return {**above, **_facets(restriction)}
+
+
+def _facets(restriction: etree._Element) -> dict[str, Any]:
     made: dict[str, Any] = {}
-    for facet in declared.iterfind(f"{{{XSD}}}restriction/*"):
+    digits = {"totalDigits": 15, "fractionDigits": 2}
+    for facet in restriction.iterchildren("*"):
         name, value = local(facet.tag), facet.get("value", "")
+        number = int(value) if value.lstrip("-").isdecimal() and len(value) < 16 else None  # noqa: PLR2004
         if name == "enumeration":
             made.setdefault("enum", []).append(value)
         elif name == "pattern":
             made["pattern"] = value
-        elif name == "length" and value.isdecimal():
-            made |= {"minLength": int(value), "maxLength": int(value)}
-        elif name in _LIMITS and value.lstrip("-").isdecimal():
-            made[_LIMITS[name]] = int(value)
+        elif name == "length" and number is not None:
+            made |= dict.fromkeys(_LENGTHS, number)
+        elif name in _LENGTHS and number is not None:
+            made[name] = number
+        elif name in _BOUNDS and number is not None:
+            key, step = _BOUNDS[name]
+            made[key] = number + step
+        elif name in digits and number is not None:
+            digits[name] = number
+            made["multipleOf"] = 10 ** -min(digits["fractionDigits"], digits["totalDigits"], 2)
+            made.setdefault(
+                "maximum",
+                10 ** (digits["totalDigits"] - min(digits["fractionDigits"], digits["totalDigits"])) - 1,
+            )
     return made
 
 

@@ -4,9 +4,10 @@ import asyncio
 import time
 from typing import Any, cast
 
+import jsonschema_rs
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -407,6 +408,61 @@ async def test_patterns_take_no_time() -> None:
     await connector.call(ask(query="a=" + "a" * 5000 + "!"))
 
     assert time.monotonic() - started < 0.5
+
+
+# --- whatever the schema, answers are valid by it: another library is the judge --------------------------------
+
+MEMBERS = [
+    "hoTen",
+    "ngaySinh",
+    "gioiTinh",
+    "soDinhDanh",
+    "maSoBhxh",
+    "cha",
+    "con",
+    "diaChi",
+    "ma",
+    "msdn",
+    "soTien",
+]
+LEAVES = st.one_of(
+    st.sampled_from(
+        [
+            {"type": "string"}, {"type": "boolean"}, {"type": "integer"}, {"type": "number"}, {"type": "null"},
+            {"type": "string", "enum": ["Nam", "Nữ"]}, {"type": "integer", "enum": [1, 2, 3]}, {"enum": ["a", 1, None]},
+            {"type": "string", "pattern": "^[0-9]{8}$"}, {"type": "string", "pattern": "^\\d{12}$"},
+            {"type": "string", "minLength": 3, "maxLength": 5}, {"type": "string", "minLength": 30},
+            {"type": ["string", "null"], "maxLength": 2}, {"const": {"a": 1}}, {"type": "string", "format": "uuid"},
+            {"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}, {"type": "string", "format": "email"},
+            {"type": "number", "multipleOf": 1}, {"type": "integer", "minimum": -9, "maximum": -3}, {"type": "integer", "maximum": 5},
+            {"type": "number", "minimum": 0.5, "maximum": 0.75}, {"$ref": "#/components/schemas/Nguoi"},
+        ]
+    ),
+)  # fmt: skip
+FITTING = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.tuples(inner, st.integers(0, 3), st.integers(3, 9)).map(
+            lambda it: {"type": "array", "items": it[0], "minItems": it[1], "maxItems": it[2]}
+        ),
+        st.dictionaries(st.sampled_from(MEMBERS), inner, max_size=4).map(
+            lambda members: {"type": "object", "properties": members, "required": sorted(members)}
+        ),
+        st.lists(inner, min_size=1, max_size=3).map(lambda parts: {"anyOf": parts}),
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(FITTING, st.sampled_from([0, 20]))
+def test_answers_are_valid_by_their_own_schema(schema: dict[str, Any], households: int) -> None:
+    description = described({"schema": schema})
+    connector = mocking(description, seed="2026", households=households)
+    answer = document(asyncio.run(connector.call(ask(NUMBERS[0] if households else "1"))))
+    judged = schema | {"components": description["components"]}
+
+    jsonschema_rs.Draft202012Validator(judged, validate_formats=True).validate(answer)
 
 
 # --- XML -----------------------------------------------------------------------------------------------------

@@ -1,10 +1,13 @@
 """The `mock` connector made from a WSDL: envelopes in and out, JSON as the connector `soap` has it, people as everywhere."""
 
+import re
 import time
 from typing import Any, cast
 
 import orjson
 import pytest
+from hypothesis import assume, given, note, settings
+from hypothesis import strategies as st
 from lxml import etree
 
 from connectors.builtin.mock.connector import MockConnector
@@ -157,3 +160,75 @@ async def test_faults_are_ordered_as_from_any_mock() -> None:
 def test_descriptions_that_are_none_are_refused(given: dict[str, Any], why: str) -> None:
     with pytest.raises(ValueError, match=why):
         MockSettings.model_validate(given)
+
+
+# --- whatever the types, answers are valid by them: lxml is the judge ------------------------------------------
+
+XS = "http://www.w3.org/2001/XMLSchema"
+SIMPLE = [
+    '<xs:element name="{n}" type="xs:{t}"{occurs}/>'.replace("{t}", each)
+    for each in (
+        "string", "normalizedString", "token", "boolean", "int", "long", "short", "byte", "integer", "positiveInteger",
+        "unsignedByte", "decimal", "double", "float", "date", "dateTime", "time", "anyURI", "base64Binary", "hexBinary",
+        "gYear", "NMTOKEN", "language", "duration", "anySimpleType",
+    )
+] + [
+    f'<xs:element name="{{n}}"{{occurs}}><xs:simpleType><xs:restriction base="xs:{base}">{facets}</xs:restriction></xs:simpleType></xs:element>'
+    for base, facets in (
+        ("string", '<xs:enumeration value="Nam"/><xs:enumeration value="Nữ"/>'),
+        ("string", '<xs:length value="12"/>'),
+        ("string", '<xs:minLength value="3"/><xs:maxLength value="5"/>'),
+        ("string", '<xs:pattern value="[0-9]{8}"/>'),
+        ("string", '<xs:pattern value="\\d{12}"/>'),
+        ("int", '<xs:minInclusive value="5"/><xs:maxInclusive value="7"/>'),
+        ("int", '<xs:minExclusive value="5"/><xs:maxExclusive value="7"/>'),
+        ("int", '<xs:enumeration value="1"/><xs:enumeration value="2"/>'),
+        ("decimal", '<xs:fractionDigits value="0"/>'),
+        ("decimal", '<xs:totalDigits value="4"/><xs:fractionDigits value="1"/>'),
+    )
+]  # fmt: skip
+OCCURS = ["", ' minOccurs="0"', ' maxOccurs="3"', ' minOccurs="2" maxOccurs="unbounded"', ' nillable="true"']
+NAMES = ["hoTen", "ngaySinh", "gioiTinh", "soDinhDanh", "cha", "con", "diaChi", "ma", "giaTri", "msdn"]
+leaves = st.tuples(st.sampled_from(SIMPLE), st.sampled_from(OCCURS))
+
+
+@st.composite
+def groups(draw: st.DrawFn, depth: int = 0) -> str:
+    word = draw(st.sampled_from(["sequence", "choice", "all"] if depth == 0 else ["sequence", "choice"]))
+    inside = ""
+    for name in draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True)):
+        if depth < 2 and draw(st.integers(0, 4)) == 0:
+            inner = draw(groups(depth + 1))
+            attribute = '<xs:attribute name="so" type="xs:int" use="required"/>'
+            inside += (
+                f'<xs:element name="{name}"><xs:complexType>{inner}{attribute}</xs:complexType></xs:element>'
+            )
+        else:
+            leaf, occurs = draw(leaves)
+            # `all` has each at most once, and zeep forgets how often a branch of a choice has to be there.
+            allowed = {"all": "maxOccurs" not in occurs, "choice": "minOccurs" not in occurs}
+            occurs = occurs if allowed.get(word, True) else ""
+            inside += leaf.replace("{n}", name).replace("{occurs}", occurs)
+    return f"<xs:{word}>{inside}</xs:{word}>"
+
+
+@settings(max_examples=150, deadline=None)
+@given(groups(), st.sampled_from(["999990000010", "1"]))
+async def test_answers_are_valid_by_their_own_types(group: str, number: str) -> None:
+    schema = f"""<xs:schema xmlns:xs="{XS}" targetNamespace="{NS}" elementFormDefault="qualified">
+     <xs:element name="TraCuu"><xs:complexType><xs:sequence><xs:element name="soDinhDanh" type="xs:string"/></xs:sequence></xs:complexType></xs:element>
+     <xs:element name="TraCuuResponse"><xs:complexType>{group}</xs:complexType></xs:element></xs:schema>"""
+    note(group)
+    names = re.findall(r'name="(\w+)"', group)
+    assume(
+        "simpleType" not in group or len(names) == len(set(names))
+    )  # anonymous types of one name are taken for one
+    connector = await mocking(a_wsdl(schema=schema))
+    asked = an_envelope(f'<TraCuu xmlns="{NS}"><soDinhDanh>{number}</soDinhDanh></TraCuu>')
+    result = await connector.call(ask(asked, "text/xml"))
+
+    assert isinstance(result, Done), result
+    assert isinstance(result.reply.body, bytes)
+    [answer] = etree.fromstring(result.reply.body)[0]
+    note(result.reply.body.decode())
+    etree.XMLSchema(etree.fromstring(schema)).assertValid(answer)
