@@ -38,8 +38,10 @@ class OpenAPIProvider:
     def _answer(
         self, call: Call, body: bytes, example: str, operation: MockOperation, variables: dict[str, str]
     ) -> Result:
-        query = dict(parse_qsl(call.query, max_num_fields=MOST_MEMBERS))
-        question = self._questions.about({**members(_document(body)), **query, **variables}, call, body)
+        asked = members(_document(body)) | dict(parse_qsl(call.query, max_num_fields=MOST_MEMBERS))
+        # The service may have another path than the description, with variables of its own.
+        asked |= (variables_of(call.path, call.template) or {}) | variables
+        question = self._questions.about(asked, call, body)
         described = operation.by_name(example) or operation.by_question(
             question.asked, found=question.subject is not None
         )

@@ -16,7 +16,7 @@ from connectors.builtin.soap.envelope import NoEnvelope, Shell, Version, body_of
 from connectors.builtin.soap.fields import Field, Unfit
 from connectors.builtin.soap.json_text import dump, read_json
 from connectors.builtin.soap.reading import read
-from connectors.builtin.soap.wsdl import Description, Operation, Sources, load
+from connectors.builtin.soap.wsdl import Description, Operation, Sources, load, schema_of
 from connectors.builtin.soap.xml import SafeReader, XMLRefused, local
 from connectors.contract import Call, DescribedOperation, Rejected, Result, Unknown
 
@@ -69,7 +69,13 @@ class SOAPProvider:
         """Return the operations that can be called."""
         offered = self._description.operations.values()
         return [
-            DescribedOperation(name=it.name, method="POST", path=f"/{it.name}")
+            DescribedOperation(
+                name=it.name,
+                method="POST",
+                path=f"/{it.name}",
+                request_schema=schema_of(it.request.type) if it.request else None,
+                reply_schema=schema_of(it.reply) if it.reply else None,
+            )
             for it in offered
             if not it.problem
         ]

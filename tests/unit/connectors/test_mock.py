@@ -107,6 +107,14 @@ async def test_described_examples_come_first() -> None:
     )
 
 
+async def test_the_service_may_have_another_path_than_the_description() -> None:
+    call = a_call(path="/tra/cuu/999000000007", operation="tra-cuu-moi")
+    call.template = "/tra/cuu/{soDinhDanh}"
+    connector = mocking(operations={"tra-cuu-moi": "traCuu"})
+
+    assert document(await connector.call(call))["soDinhDanh"] == "999000000007"
+
+
 async def test_an_answer_without_content_has_none_and_an_unknown_path_is_not_found() -> None:
     connector = mocking()
     removed = await connector.call(ask(method="DELETE", operation="xoa"))
