@@ -6,11 +6,12 @@ the question is about nobody of the register, and `span` when two days of it are
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import jsonschema_rs
+from typing import TYPE_CHECKING, Any
 
 from connectors.builtin.mock.facts import Schema, parse_day
+
+if TYPE_CHECKING:
+    from jsonschema_rs import Draft202012Validator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,7 @@ class Span:
 class When:
     """All that has to hold of a question."""
 
-    asked: jsonschema_rs.Draft202012Validator | None
+    asked: "Draft202012Validator | None"
     nobody: bool | None
     span: Span | None
 
@@ -60,8 +61,10 @@ def parse_when(written: Schema) -> When:
     )
 
 
-def _schema(asked: object) -> jsonschema_rs.Draft202012Validator:
+def _schema(asked: object) -> "Draft202012Validator":
     """Compile a schema; it refers to nothing outside, and its patterns cannot run away."""
+    import jsonschema_rs  # noqa: PLC0415 (8 MB that a node without such a mock does not pay for)
+
     if not isinstance(asked, Mapping):
         raise ValueError("x-mock-when: asked is no JSON Schema")
     try:
