@@ -1,7 +1,20 @@
 """An invented service as a version offered as SOAP, for the tests of the facade and its clients."""
 
+from pathlib import Path
 from typing import Any
 
+from lxml import etree
+
+from connectors.builtin.soap.envelope import NAMESPACES, SOAP_11, SOAP_12
+from connectors.builtin.soap.fields import XSI
+from gateway.soap.offer import Offer
+from gateway.soap.wsdl import render
+from gateway.soap.xsd import COMMON
+from registry.documents import parse
+from registry.entities import Kind, Version
+
+NAMESPACE = "urn:lgsp:HoTich:1.0"
+XSD = "http://www.w3.org/2001/XMLSchema"
 PERSON: dict[str, Any] = {
     "type": "object",
     "required": ["hoTen", "con"],
@@ -27,7 +40,7 @@ def json_reply(schema: dict[str, Any]) -> dict[str, Any]:
     return {"media_type": "application/json", "schema": schema}
 
 
-def operations() -> list[dict[str, Any]]:
+def a_list_of_operations() -> list[dict[str, Any]]:
     """Return operations of every kind that the facade tells apart."""
     person = {"$ref": "#/schemas/Nguoi"}
     return [
@@ -59,4 +72,62 @@ def operations() -> list[dict[str, Any]]:
 
 def an_offer(**soap: Any) -> dict[str, Any]:
     """Return what a version has beyond its endpoint."""
-    return {"operations": operations(), "schemas": {"Nguoi": PERSON}, "soap": soap}
+    return {"operations": a_list_of_operations(), "schemas": {"Nguoi": PERSON}, "soap": soap}
+
+
+def an_offered_version(operations: list[dict[str, Any]] | None = None, **given: Any) -> Version:
+    """Return a published version that is offered as SOAP."""
+    document = {
+        "service": "HoTich",
+        "version": "1.0",
+        "endpoints": {},
+        "status": "published",
+        "operations": operations if operations is not None else a_list_of_operations(),
+        "schemas": {"Nguoi": PERSON},
+        "soap": {},
+    } | given
+    version = parse(Kind.VERSION, document)
+    assert isinstance(version, Version)
+    return version
+
+
+def compiled(version: Version | None = None) -> Offer:
+    return Offer(version or an_offered_version(), "HoTich")
+
+
+def wsdl_of(offer: Offer) -> str:
+    return render(
+        offer, service="HoTich", title="Hộ tịch (giả lập)", address="http://127.0.0.1/soap/HoTich/1.0"
+    )
+
+
+def schema_in(wsdl: str, folder: Path) -> etree.XMLSchema:
+    """Return the schema of a WSDL's messages, as libxml2 reads it."""
+    root = etree.fromstring(wsdl.encode())
+    common, ours = root.findall(f".//{{{XSD}}}schema")
+    (folder / "common.xsd").write_bytes(etree.tostring(common))
+    imported = ours.find(f"{{{XSD}}}import")
+    assert imported is not None
+    imported.set("schemaLocation", "common.xsd")
+    (folder / "ours.xsd").write_bytes(etree.tostring(ours))
+    return etree.XMLSchema(etree.parse(folder / "ours.xsd"))
+
+
+def message(element: str, inside: str = "", namespace: str = NAMESPACE) -> str:
+    """Return what stands in an envelope's body."""
+    return f'<t:{element} xmlns:t="{namespace}" xmlns:xsi="{XSI}">{inside}</t:{element}>'
+
+
+def envelope(body: str, *, version: str = "1.1", header: str = "", before: str = "") -> bytes:
+    """Return a message of either version."""
+    head = f"<s:Header>{header}</s:Header>" if header else ""
+    return f'{before}<s:Envelope xmlns:s="{NAMESPACES[version]}">{head}<s:Body>{body}</s:Body></s:Envelope>'.encode()
+
+
+def caller_block(**said: str) -> str:
+    """Return the header block by which software says what it cannot say in HTTP headers."""
+    inside = "".join(f"<c:{name}>{text}</c:{name}>" for name, text in said.items())
+    return f'<c:Caller xmlns:c="{COMMON}">{inside}</c:Caller>'
+
+
+__all__ = ["SOAP_11", "SOAP_12"]

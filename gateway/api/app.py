@@ -30,6 +30,7 @@ from gateway.api import (
     systems,
     transforms,
     versions,
+    wsdl,
 )
 from gateway.api.bodies import SMALL
 from gateway.api.identify import identify
@@ -71,6 +72,7 @@ def all_routes() -> Iterator[Route]:
     yield from subject_keys.ROUTES
     yield from services.ROUTES
     yield from versions.ROUTES
+    yield from wsdl.ROUTES
     yield from transforms.ROUTES
     yield from clients.ROUTES
     for noun in NOUNS:

@@ -9,6 +9,8 @@ from gateway.soap.schemas import Remark
 from gateway.soap.xsd import COMMON, COMMON_SCHEMA, plain, schema
 
 MEDIA_TYPE: Final = "text/xml; charset=utf-8"
+SEGMENT: Final = "soap"
+"""The first segment of every offer's address."""
 _HTTP: Final = "http://schemas.xmlsoap.org/soap/http"
 _MOST_REMARKS: Final = 200
 WHY: Final = {
@@ -61,6 +63,11 @@ def render(offer: Offer, *, service: str, title: str, address: str) -> str:
             f'<wsdl:port name="{port}" binding="t:{port}"><{prefix}:address location={quoteattr(address)}/></wsdl:port>'
         )
     return "\n".join([*lines, "</wsdl:service>", "</wsdl:definitions>", ""])
+
+
+def address_of(issuer: str, service: str, number: str) -> str:
+    """Return the public address of an offer; `issuer` is the node's."""
+    return f"{issuer.rstrip('/')}/{SEGMENT}/{service}/{number}"
 
 
 def _remark(remark: Remark) -> str:

@@ -29,7 +29,7 @@ from gateway.proxies import Proxies
 from gateway.snapshot import Snapshots
 from gateway.soap.nodes import Unfit
 from gateway.soap.offer import Asked, Offer, OfferedOperation
-from gateway.soap.wsdl import MEDIA_TYPE, render
+from gateway.soap.wsdl import MEDIA_TYPE, SEGMENT, address_of, render
 from gateway.steps.identify import Identify
 from gateway.steps.route import find_version
 from gateway.steps.streams import is_cut
@@ -37,7 +37,6 @@ from gateway.steps.transform import threads
 from gateway.views import ServiceView, Snapshot, VersionView
 
 T = TypeVar("T")
-SEGMENT: Final = "soap"
 LARGE_BYTES: Final = 64 * 1024
 MOST_BYTES: Final = 16 * 1024 * 1024
 """The largest message in either direction: it has to be whole in memory."""
@@ -116,7 +115,7 @@ class SOAPFacade:
                 offer,
                 service=service.name,
                 title=service.name,
-                address=address_of(self._issuer, service, version),
+                address=address_of(self._issuer, service.name, version.number),
             ),
             limiter=self._threads,
         )
@@ -270,11 +269,6 @@ def operation_of(
     if operation is None:
         raise Refusal(Reason.OPERATION_UNKNOWN, service=service.name, version=version.number)
     return operation
-
-
-def address_of(issuer: str, service: ServiceView, version: VersionView) -> str:
-    """Return the public address of an offer."""
-    return f"{issuer.rstrip('/')}/{SEGMENT}/{service.name}/{version.number}"
 
 
 def plain_headers(headers: Headers) -> Headers:
