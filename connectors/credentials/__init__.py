@@ -5,11 +5,12 @@
 
 from collections.abc import Mapping
 
-from connectors.contract import ConnectorContext, HTTPClient
+from connectors.contract import ConnectorContext
 from connectors.credentials.headers import (
     Credentials,
     CredentialsRefused,
     FixedHeaders,
+    Sender,
     basic,
     basic_part,
     keys_part,
@@ -44,6 +45,7 @@ __all__ = [
     "HeaderValue",
     "NoCredentials",
     "SecretName",
+    "Sender",
     "Text",
     "authority_of",
     "basic",
@@ -52,7 +54,7 @@ __all__ = [
 
 
 def make_credentials(
-    settings: AnyCredentials, headers: Mapping[str, str], http: HTTPClient, context: ConnectorContext
+    settings: AnyCredentials, headers: Mapping[str, str], http: Sender, context: ConnectorContext
 ) -> Credentials:
     """Make the credentials that the settings describe, with the fixed headers beside them. No I/O."""
     match settings:

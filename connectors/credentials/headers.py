@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from connectors.contract import ConnectorContext
+from connectors.contract import ConnectorContext, HTTPReply, HTTPRequest
 from connectors.credentials.settings import SECRET, Basic, LGSPAccessToken, Triple
 from connectors.errors import ConnectorError
 from connectors.message import Headers
@@ -14,6 +14,14 @@ from connectors.message import Headers
 
 class CredentialsRefused(ConnectorError):
     """The provider's token endpoint does not accept our credentials."""
+
+
+class Sender(Protocol):
+    """Sends requests for tokens: the host's HTTP client, or what stands before it."""
+
+    async def send(self, request: HTTPRequest) -> HTTPReply:
+        """Send as `connectors.contract.HTTPClient` does."""
+        ...
 
 
 class Credentials(Protocol):

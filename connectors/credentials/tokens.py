@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
-from connectors.contract import ConnectorContext, HTTPClient, HTTPReply, HTTPRequest
-from connectors.credentials.headers import CredentialsRefused, FixedHeaders, basic
+from connectors.contract import ConnectorContext, HTTPReply, HTTPRequest
+from connectors.credentials.headers import CredentialsRefused, FixedHeaders, Sender, basic
 from connectors.credentials.settings import SECRET, OAuth2, OAuth2Password, authority_of
 from connectors.errors import BadAnswer, ConnectorError, EgressDenied, NoAnswer, NotSent
 from connectors.message import Headers
@@ -41,7 +41,7 @@ class OAuth2Tokens:
         settings: OAuth2 | OAuth2Password,
         fixed: FixedHeaders,
         asking: FixedHeaders,
-        http: HTTPClient,
+        http: Sender,
         context: ConnectorContext,
     ) -> None:
         self._settings = settings

@@ -1,0 +1,50 @@
+"""Query parameters that are ours: keys, above all, which nobody else may set or see."""
+
+import re
+from collections.abc import Mapping
+
+from connectors.builtin.rest.operations import decoded, encoded
+from connectors.contract import ConnectorContext
+from connectors.credentials import SECRET
+from connectors.message import Headers
+
+_PIECES = re.compile("[&;]")
+_SHORTEST_SECRET = 4
+
+
+class FixedQuery:
+    """Adds the declared parameters to a target, and takes away a caller's of the same names."""
+
+    def __init__(self, parameters: Mapping[str, str], context: ConnectorContext) -> None:
+        self._context = context
+        self._parameters = dict(parameters)
+        self._names = frozenset(name.casefold() for name in parameters)
+        self.has_secrets = any(value.startswith(SECRET) for value in parameters.values())
+
+    def added(self, target: str, authority: str) -> str:
+        """Return path and query with ours at the end. Raises SecretUnknown."""
+        path, _, query = target.partition("?")
+        kept = [field for field in query.split("&") if field and not self._is_ours(field)]
+        for name, value in self._parameters.items():
+            kept.append(f"{encoded(name.encode())}={encoded(self._value(value, authority).encode())}")
+        return f"{path}?{'&'.join(kept)}"
+
+    def without_echo(self, headers: Headers, authority: str) -> Headers:
+        """Return a provider's headers without those that repeat one of our secrets, as a redirect's address may."""
+        if not self.has_secrets:
+            return headers
+        said: list[bytes] = []
+        for reference in self._parameters.values():
+            value = self._value(reference, authority).encode()
+            if reference.startswith(SECRET) and len(value) >= _SHORTEST_SECRET:
+                said += [value, encoded(value).encode()]
+        return [field for field in headers if not any(value in field[1] for value in said)]
+
+    def _is_ours(self, field: str) -> bool:
+        names = (
+            decoded(piece.partition("=")[0]).decode("utf-8", "replace") for piece in _PIECES.split(field)
+        )
+        return any(name.strip().casefold() in self._names for name in names)
+
+    def _value(self, value: str, authority: str) -> str:
+        return self._context.secrets.get(value, host=authority) if value.startswith(SECRET) else value
