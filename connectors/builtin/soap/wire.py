@@ -142,7 +142,7 @@ class Poster:
                 detail += " to a question without credentials"
         except NotSent as error:
             failed, detail = (
-                ("dns" if str(error) == "dns" else "tls" if str(error) == "tls" else "tcp"),
+                ("dns" if str(error) == "dns" else "tls" if str(error).startswith("tls") else "tcp"),
                 str(error),
             )
         except (NoAnswer, BadAnswer) as error:
