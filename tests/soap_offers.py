@@ -5,7 +5,7 @@ from typing import Any
 
 from lxml import etree
 
-from connectors.builtin.soap.envelope import NAMESPACES, SOAP_11, SOAP_12
+from connectors.builtin.soap.envelope import NAMESPACES
 from connectors.builtin.soap.fields import XSI
 from gateway.soap.offer import Offer
 from gateway.soap.wsdl import render
@@ -128,6 +128,3 @@ def caller_block(**said: str) -> str:
     """Return the header block by which software says what it cannot say in HTTP headers."""
     inside = "".join(f"<c:{name}>{text}</c:{name}>" for name, text in said.items())
     return f'<c:Caller xmlns:c="{COMMON}">{inside}</c:Caller>'
-
-
-__all__ = ["SOAP_11", "SOAP_12"]

@@ -5,9 +5,10 @@ from time import perf_counter
 
 import pytest
 
+from connectors.builtin.soap.envelope import SOAP_11, SOAP_12
 from gateway.exchange import Reason, Refusal
 from gateway.facades.soap.envelopes import EnvelopeRefused, check_media_type, joined, open_envelope
-from tests.soap_offers import SOAP_11, SOAP_12, caller_block, envelope
+from tests.soap_offers import caller_block, envelope
 
 GOOD = envelope("<a/>")
 SECURITY = '<w:Security xmlns:w="http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd" {}/>'
