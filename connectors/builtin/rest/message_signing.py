@@ -39,6 +39,9 @@ class _Message:
         self.method = request.method
         self.url = request.url
         self.headers: dict[str, str] = {}
+        if isinstance(request.body, bytes) and request.body:
+            # The client writes it, and only then.
+            self.headers["content-length"] = str(len(request.body))
         for name, value in request.headers:
             key, text = name.decode("latin-1"), value.decode("latin-1").strip()
             self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
