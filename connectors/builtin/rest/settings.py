@@ -79,7 +79,8 @@ class RESTSettings(ConnectorSettings):
     operations: dict[Operation, OperationSettings] = Field(
         default_factory=dict,
         max_length=500,
-        description="Operations that the provider has under another method, path or query, or answers in pages.",
+        description="Operations, by name, that the provider has under another method, path or query, or answers in pages: "
+        "each an `OperationSettings`.",
     )
     request_headers: tuple[HeaderName, ...] | None = Field(
         None, description="Which of the caller's headers go on, beside its media type; all when not set."
