@@ -139,9 +139,12 @@ class Member:
         """Write the field, as often as its value wants it."""
         if not self.repeated:
             self._write_one(value, out)
+        elif isinstance(value, list):
+            value.reverse()
+            while value:  # frees it piece by piece: all at once would hold up other threads
+                self._write_one(value.pop(), out)
         elif value is not None:
-            for one in value if isinstance(value, list) else (value,):
-                self._write_one(one, out)
+            self._write_one(value, out)
 
     def _write_one(self, value: Any, out: list[str]) -> None:  # Any: foreign JSON
         if value is not None:

@@ -9,15 +9,17 @@ from urllib.parse import quote, urlencode
 import orjson
 from lxml import etree
 
-from connectors.builtin.soap.envelope import Shell, Version
+from connectors.builtin.soap.envelope import NAMESPACES, Version
+from connectors.builtin.soap.xml import escape
 from connectors.message import Headers
 from gateway.soap.names import element_name, unique
-from gateway.soap.nodes import PREFIX, Leaf, Member, Open, Structure, Unfit, has, member_json
+from gateway.soap.nodes import PREFIX, XSI, Leaf, Member, Open, Structure, Unfit, has, member_json
 from gateway.soap.schemas import Remark, SchemaCompiler, Shape, mark_replied
 from registry.entities import BodyContract, Operation, Parameter
 from registry.entities import Version as Registered
 
-VERSIONS: Final[tuple[Version, ...]] = ("1.1", "1.2")
+_DECLARATION: Final = '<?xml version="1.0" encoding="utf-8"?>'
+_SLICE: Final = 5000
 _VARIABLE: Final = re.compile(r"\{([^{}/*]+)(\*?)\}")
 _HEADER_VALUE: Final = re.compile(r"[\x20-\x7e]{0,4000}")
 _JSON: Final = re.compile(r"(application/([a-z0-9.+-]+\+)?json|text/json|\*/\*|)\Z", re.IGNORECASE)
@@ -118,11 +120,20 @@ class Offer:
                 self._add(operation, f"/operations/{index}", compiler)
         self.types = compiler.types
         self.remarks += dict.fromkeys(compiler.remarks)
-        self._shells = {one: Shell(one, {self.namespace: PREFIX}) for one in VERSIONS}
+        names = f'xmlns:xsi="{XSI}" xmlns:{PREFIX}="{escape(self.namespace)}"'
+        self._openings = {
+            version: f'{_DECLARATION}<s:Envelope xmlns:s="{uri}" {names}><s:Body>'.encode()
+            for version, uri in NAMESPACES.items()
+        }
 
-    def shell(self, version: Version) -> Shell:
-        """Return the envelope around messages of this offer."""
-        return self._shells[version]
+    def around(self, version: Version, content: list[str]) -> bytes:
+        """Return the envelope around a message, which is used up: a large one never long in one go."""
+        pieces = [self._openings[version]]
+        for start in range(0, len(content), _SLICE):
+            pieces.append("".join(content[start : start + _SLICE]).encode())
+            content[start : start + _SLICE] = [""] * len(content[start : start + _SLICE])
+        pieces.append(b"</s:Body></s:Envelope>")
+        return b"".join(pieces)
 
     def messages(self) -> Iterable[tuple[str, Structure]]:
         """Return every element that is a message, with its type."""

@@ -157,11 +157,10 @@ class SchemaCompiler:
         wanted = _BY_TYPE.get(kind, "string")
         if known is not None and ((known in _OF_TEXT) == (wanted == "string")) and kind != "boolean":
             wanted = known if known != "double" or kind == "number" else wanted
-        choices = schema.get("enum", [schema["const"]] if "const" in schema else [])
-        texts = tuple(one for one in choices if isinstance(one, str)) if isinstance(choices, list) else ()
-        if wanted != "string" or len(texts) != len([one for one in choices if one is not None]):
-            if choices:
-                self.remarks.append(Remark(f"{at}/enum", "choices"))
+        choices = [schema["const"]] if "const" in schema else _listed(schema.get("enum"))
+        texts = tuple(one for one in choices if isinstance(one, str))
+        if choices and (wanted != "string" or any(not isinstance(one, str | None) for one in choices)):
+            self.remarks.append(Remark(f"{at}/enum", "choices"))
             texts = ()
         return Leaf(wanted, texts)
 

@@ -552,3 +552,32 @@ async def test_the_evidence_of_a_revoked_grant_says_so(plane: Plane) -> None:
 
     assert problem(answer)["code"] == Reason.GRANT_REVOKED
     assert (await final(plane, answer)).reason == Reason.GRANT_REVOKED
+
+
+@pytest.mark.parametrize("levels", [90, 240])
+async def test_a_deep_message_passes_or_is_refused_but_breaks_nothing(plane: Plane, levels: int) -> None:
+    plane.provider.replies(body=b'{"maSo": 1}')
+    answer = await post(
+        plane, message("ghi", "<t:body>" + "<t:con>" * levels + "</t:con>" * levels + "</t:body>")
+    )
+
+    assert answer.status_code == 200 or problem(answer)["code"] == Reason.MESSAGE_UNFIT
+    assert (await final(plane, answer)).outcome in (Outcome.SUCCESS, Outcome.INVALID)
+
+
+async def test_an_answer_is_cut_off_when_the_grant_is_revoked_meanwhile(plane: Plane) -> None:
+    await plane.offer("DangGui", **an_offer(namespace="urn:lgsp:HoTich:1.0"))
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 900000\r\n\r\n"
+    plane.provider.sends(head + b" " * 200_000, b" " * 100_000, pause=1.5)
+    asking = asyncio.ensure_future(post(plane, ASKS, at="/soap/DangGui/1.0"))
+    await asyncio.sleep(0.3)
+    await plane.node.step(Kind.GRANT, "H99:mot-cua/DangGui", "revoke", PROVIDER, note="giả lập")
+    answer = await asking
+    record = await final(plane, answer)
+
+    assert problem(answer)["code"] == Reason.CUT_BY_REVOCATION
+    assert (record.reason, record.delivered, record.outcome) == (
+        Reason.CUT_BY_REVOCATION,
+        "cut",
+        Outcome.UNKNOWN,
+    )

@@ -69,7 +69,7 @@ class Answer:
             operation.result.write(value, out)
         out.append(f"</{PREFIX}:{operation.response_name}>")
         headers: Headers = [(b"content-type", MEDIA_TYPES[self.version]), (b"cache-control", b"no-store")]
-        return Reply(status=200, headers=headers + _kept(reply), body=offer.shell(self.version).around(out))
+        return Reply(status=200, headers=headers + _kept(reply), body=offer.around(self.version, out))
 
     def _refused(self, reply: Reply, value: Any) -> Reply:  # Any: foreign JSON
         """Return the fault that says, in the provider's words, that it said no."""

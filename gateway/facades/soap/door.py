@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Final, TypeVar
+from typing import Final
 from urllib.parse import parse_qsl
 
 from anyio import to_thread
@@ -22,6 +22,7 @@ from gateway.facades.soap.envelopes import (
     open_envelope,
     version_of,
 )
+from gateway.facades.soap.large import Aside
 from gateway.limiter import AddressLimiter
 from gateway.paths import normalise
 from gateway.pipeline import Pipeline, tell
@@ -36,8 +37,6 @@ from gateway.steps.streams import is_cut
 from gateway.steps.transform import threads
 from gateway.views import ServiceView, Snapshot, VersionView
 
-T = TypeVar("T")
-LARGE_BYTES: Final = 64 * 1024
 MOST_BYTES: Final = 16 * 1024 * 1024
 """The largest message in either direction: it has to be whole in memory."""
 MOST_UNKNOWN_BYTES: Final = 256 * 1024
@@ -73,6 +72,7 @@ class SOAPFacade:
         self._turned_away = turned_away
         self._issuer = issuer
         self._threads = threads()
+        self._aside = Aside(self._threads)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = request_of(scope, receive, self._proxies)
@@ -157,7 +157,7 @@ class SOAPFacade:
         if _field(request.headers, b"content-encoding").lower() not in ("", "identity"):
             raise EnvelopeRefused("content-encoding")
         message = await _read(request, limit)
-        envelope = await self._at_rest(message, lambda: open_envelope(message))
+        envelope = await self._aside.do(len(message), lambda: open_envelope(message))
         call.version = envelope.version
         call.asked.headers = joined(call.asked.headers, envelope.caller)
         # Only now is it known who asks, where the token came in the envelope.
@@ -167,7 +167,7 @@ class SOAPFacade:
             raise envelope.refused
         call.offer = offer
         call.operation = operation_of(envelope, service, version, offer)
-        await self._at_rest(message, lambda: call.take(envelope, service, version))
+        await self._aside.do(len(message), lambda: call.take(envelope, service, version))
 
     async def _answer(self, call: "Translation", reply: Reply) -> Reply:
         """Return the envelope around what came of it."""
@@ -185,13 +185,7 @@ class SOAPFacade:
         # The pipeline may have had another reason, such as an expired token.
         is_told = reply.problem is not None and reply.problem.code == Reason.ENVELOPE_UNREADABLE
         refused = call.refused if isinstance(call.refused, EnvelopeRefused) and is_told else None
-        return await self._at_rest(body, lambda: made.around(reply, body, refused))
-
-    async def _at_rest(self, message: bytes, work: Callable[[], T]) -> T:
-        """Do what may take long for a large message where it blocks nobody."""
-        if len(message) < LARGE_BYTES:
-            return work()
-        return await to_thread.run_sync(work, limiter=self._threads)
+        return await self._aside.do(len(body), lambda: made.around(reply, body, refused))
 
 
 class Translation:
@@ -207,7 +201,8 @@ class Translation:
 
     def take(self, envelope: Envelope, service: ServiceView, version: VersionView) -> None:
         """Take over what the envelope asks for. Raises Refusal."""
-        operation, content = self.operation, envelope.content
+        # Its last reference goes here, where a large tree can be taken apart without blocking anybody.
+        operation, content, envelope.content = self.operation, envelope.content, None
         if operation is None or content is None:
             raise Refusal(Reason.INTERNAL)
         try:
@@ -215,6 +210,8 @@ class Translation:
             self._address(asked, operation, service, version)
         except Unfit as unfit:
             raise Refusal(Reason.MESSAGE_UNFIT, why=str(unfit)) from unfit
+        except RecursionError as error:
+            raise Refusal(Reason.MESSAGE_UNFIT, why="/: depth") from error
         headers = {name.lower() for name, _ in asked.headers}
         self.asked.headers = [
             *(field for field in self.asked.headers if field[0] not in headers),

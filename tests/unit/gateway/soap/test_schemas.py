@@ -6,6 +6,8 @@ from time import perf_counter
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from lxml import etree
 from zeep import Client, Settings
 
@@ -238,3 +240,42 @@ def test_texts_of_the_registry_do_no_harm_in_the_wsdl() -> None:
     ]
 
     assert etree.fromstring(wsdl_of(compiled(an_offered_version(operations))).encode()) is not None
+
+
+WORDS = st.sampled_from(
+    ["type", "properties", "items", "$ref", "enum", "const", "format", "oneOf", "allOf", "required", "nullable",
+     "description", "additionalProperties", "prefixItems", "string", "object", "array", "null", "integer", "date",
+     "#/schemas/A", "#/schemas/B", "a b", "ổ"],
+)  # fmt: skip
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4),
+    max_leaves=25,
+)
+SCHEMA = st.recursive(
+    st.fixed_dictionaries({"type": st.sampled_from(["string", "integer", "array", "object"])}) | ANY_JSON,
+    lambda inner: (
+        st.fixed_dictionaries(
+            {"type": st.just("object"), "properties": st.dictionaries(WORDS, inner, max_size=4)}
+        )
+        | st.fixed_dictionaries({"type": st.just("array"), "items": inner})
+        | st.fixed_dictionaries({"allOf": st.lists(inner, max_size=3)})
+        | st.fixed_dictionaries({"oneOf": st.lists(inner, max_size=3), "description": ANY_JSON})
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.fixed_dictionaries({"A": SCHEMA, "B": SCHEMA}), SCHEMA)
+def test_whatever_a_schema_says_the_wsdl_can_be_read(
+    tmp_path_factory: pytest.TempPathFactory, schemas: Any, schema: Any
+) -> None:
+    named = {name: one for name, one in schemas.items() if isinstance(one, dict)}
+    bodies = {"schema": schema} if isinstance(schema, dict) else {}
+    offer = compiled(
+        an_offered_version(
+            [{"name": "a", "path": "/a", "method": "POST", "request": bodies, "reply": bodies}], schemas=named
+        )
+    )
+
+    schema_in(wsdl_of(offer), tmp_path_factory.getbasetemp())
