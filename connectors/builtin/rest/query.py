@@ -19,32 +19,31 @@ class FixedQuery:
         self._context = context
         self._parameters = dict(parameters)
         self._names = frozenset(name.casefold() for name in parameters)
-        self.has_secrets = any(value.startswith(SECRET) for value in parameters.values())
+        self._said: dict[str, list[bytes]] = {}
 
     def added(self, target: str, authority: str) -> str:
         """Return path and query with ours at the end. Raises SecretUnknown."""
         path, _, query = target.partition("?")
-        kept = [field for field in query.split("&") if field and not self._is_ours(field)]
+        fields = [field for field in query.split("&") if field and not self._is_ours(field)]
+        said: list[bytes] = []
         for name, value in self._parameters.items():
-            kept.append(f"{encoded(name.encode())}={encoded(self._value(value, authority).encode())}")
-        return f"{path}?{'&'.join(kept)}"
+            sent = value
+            if value.startswith(SECRET):
+                sent = self._context.secrets.get(value, host=authority)
+                said += [sent.encode(), encoded(sent.encode()).encode()]
+            fields.append(f"{encoded(name.encode())}={encoded(sent.encode())}")
+        self._said[authority] = [value.lower() for value in said if len(value) >= _SHORTEST_SECRET]
+        return f"{path}?{'&'.join(fields)}"
 
     def without_echo(self, headers: Headers, authority: str) -> Headers:
         """Return a provider's headers without those that repeat one of our secrets, as a redirect's address may."""
-        if not self.has_secrets:
+        said = self._said.get(authority)
+        if not said:
             return headers
-        said: list[bytes] = []
-        for reference in self._parameters.values():
-            value = self._value(reference, authority).encode()
-            if reference.startswith(SECRET) and len(value) >= _SHORTEST_SECRET:
-                said += [value, encoded(value).encode()]
-        return [field for field in headers if not any(value in field[1] for value in said)]
+        return [field for field in headers if not any(value in field[1].lower() for value in said)]
 
     def _is_ours(self, field: str) -> bool:
         names = (
             decoded(piece.partition("=")[0]).decode("utf-8", "replace") for piece in _PIECES.split(field)
         )
         return any(name.strip().casefold() in self._names for name in names)
-
-    def _value(self, value: str, authority: str) -> str:
-        return self._context.secrets.get(value, host=authority) if value.startswith(SECRET) else value
