@@ -369,6 +369,7 @@ SCHEMAS: Mapping[str, Schema] = {
                         "version": TEXT,
                         "status": TEXT,
                         "environments": items(TEXT),
+                        "soap": MAYBE_TEXT,
                         "operations": items(OPERATION),
                     }
                 )

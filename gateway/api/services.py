@@ -7,7 +7,9 @@ from gateway.api.decisions import check_any_role
 from gateway.api.nouns import Filter, Noun, SearchQuery
 from gateway.api.routes import ANY_CLIENT, Answer, Route
 from gateway.api.visit import Visit
+from gateway.soap.wsdl import address_of
 from registry.entities import Kind
+from registry.stores import Stored
 
 
 class ServiceQuery(SearchQuery):
@@ -39,6 +41,7 @@ async def catalogue(visit: Visit) -> Response:
             "version": version.document["version"],
             "status": version.document["status"],
             "environments": list(version.document["endpoints"]),
+            "soap": soap_address(visit, stored, version),
             "operations": [
                 {
                     name: operation[name]
@@ -53,6 +56,14 @@ async def catalogue(visit: Visit) -> Response:
     known = {name: stored.document[name] for name in ("name", "title_vi", "title_en", "default_version")}
     address = visit.parts.issuer if visit.parts.settings.admin_listen is not None else None
     return answer({"id": stored.id} | known | {"address": address, "versions": versions})
+
+
+def soap_address(visit: Visit, service: Stored, version: Stored) -> str | None:
+    """Return where a version is offered as SOAP, None when it is not."""
+    if version.document.get("soap") is None:
+        return None
+    number = version.document["version"].removeprefix("v")
+    return address_of(visit.parts.issuer, service.document["name"], number)
 
 
 CALLABLE = frozenset({"published", "deprecated"})

@@ -50,7 +50,7 @@ def render(offer: Offer, *, service: str, title: str, address: str) -> str:
     operations = list(offer.operations.values())
     for operation in operations:
         lines += _messages(operation)
-    lines.append(f"<wsdl:portType name={name}>")
+    lines.append(f'<wsdl:portType name="{service}PortType">')
     for operation in operations:
         lines += _signature(operation)
     lines.append("</wsdl:portType>")
@@ -94,7 +94,7 @@ def _signature(operation: OfferedOperation) -> Iterator[str]:
 
 
 def _binding(prefix: str, name: str, service: str, offer: Offer) -> Iterator[str]:
-    yield f'<wsdl:binding name="{name}" type="t:{service}">'
+    yield f'<wsdl:binding name="{name}" type="t:{service}PortType">'
     yield f'<{prefix}:binding style="document" transport="{_HTTP}"/>'
     for operation in offer.operations.values():
         action = quoteattr(f"{offer.namespace}#{operation.name}")

@@ -19,7 +19,7 @@ from zeep.transports import Transport
 
 from connectors.builtin.soap.envelope import NAMESPACES
 from gateway.exchange import Reason
-from gateway.facades.soap.door import MOST_UNKNOWN_BYTES
+from gateway.facades.soap.door import MOST_BYTES, MOST_UNKNOWN_BYTES
 from gateway.soap.xsd import COMMON
 from registry.entities import Kind
 from registry.evidence import Outcome, Record
@@ -38,6 +38,10 @@ PERSON = {
     "luong": 1500000.5, "conSong": True, "con": [{"hoTen": "Con (giả lập)", "con": []}], "tenKhac": ["a", None],
     "bang": [[1, 2]], "diaChi": {"xa": "Xã giả lập"},
 }  # fmt: skip
+RULE = {
+    "nothing_found": [{"at": "pointer:/Code", "equals": ["201"]}],
+    "business_failure": [{"at": "pointer:/hoTen", "equals": ["0"]}],
+}
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +52,7 @@ async def plane(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Plane
         await running.offer("CongKhai", **an_offer(public=True))
         await running.offer("KhongQuyen", granted=False, **an_offer(namespace="urn:lgsp:HoTich:1.0"))
         await running.offer("ChiREST")
+        await running.offer("CoLuat", success_rule=RULE, **an_offer(namespace="urn:lgsp:HoTich:1.0"))
         for name, grant in (
             ("ItLuot", {"quota": {"per_second": 1}}),
             (
@@ -220,6 +225,20 @@ async def test_a_grants_fields_limit_what_soap_tells(plane: Plane) -> None:
     assert record.scope
 
 
+async def test_the_success_rule_says_what_is_a_fault_and_what_an_empty_answer(plane: Plane) -> None:
+    zeeps = await client(plane, "/soap/CoLuat/1.0")
+    plane.provider.replies("404 Not Found", body=b'{"Code": 201}')
+    nothing = await call(zeeps.service, "chiTiet", "1")
+    records = await plane.newest()
+    plane.provider.replies(body=b'{"hoTen": "0"}')
+    no = await call(zeeps.service, "chiTiet", "1")
+    records += await plane.newest()
+
+    assert nothing is None
+    assert no.hoTen == "0"
+    assert [record.outcome for record in records] == [Outcome.SUCCESS, Outcome.BUSINESS_FAILURE]
+
+
 async def test_text_and_nothing_are_answers_too(plane: Plane) -> None:
     plane.provider.replies(body="Chào <bạn>".encode(), Content_Type="text/plain")
     zeeps = await client(plane)
@@ -322,6 +341,8 @@ async def test_an_operator_sees_the_description_of_a_draft(plane: Plane) -> None
     await plane.node.add(Kind.VERSION, a_version("HoTich", "2.0", **an_offer()))
     admin = await plane.node.client("quản trị", role="node-admin")
     at = "/admin/v1/services/HoTich/wsdl"
+    caller = await plane.caller()
+    known = (await caller.call("/admin/v1/catalogue/HoTich")).json()["versions"][0]["soap"]
     newest, draft, absent, wrong = [
         await admin.call(at + query) for query in ("", "?version=2.0", "?version=3", "?la=1")
     ]
@@ -330,6 +351,7 @@ async def test_an_operator_sees_the_description_of_a_draft(plane: Plane) -> None
     assert f'location="{plane.node.base}/soap/HoTich/2.0"' in draft.text
     assert newest.headers["content-type"].startswith("text/xml")
     assert (absent.status_code, wrong.status_code) == (404, 422)
+    assert known == f"{plane.node.base}{ADDRESS}"
     assert (await admin.call("/admin/v1/services/ChiREST/wsdl")).status_code == 404
 
 
@@ -526,7 +548,7 @@ async def test_a_version_of_soap_that_nobody_speaks_is_told_as_such(plane: Plane
 
 async def test_a_message_is_not_read_beyond_what_it_may_have(plane: Plane) -> None:
     caller = await plane.caller()
-    fields = ("Content-Type: text/xml", f"Content-Length: {10 * 1024 * 1024 + 100_000}")
+    fields = ("Content-Type: text/xml", f"Content-Length: {MOST_BYTES + 1}")
     known = await raw(plane.node, request_head(caller, f"POST {ADDRESS}", *fields))
     record = (await plane.records(known.headers[EXCHANGE]))[-1].record
     stranger = await raw(

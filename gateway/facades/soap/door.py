@@ -41,8 +41,9 @@ MOST_BYTES: Final = 16 * 1024 * 1024
 """The largest message in either direction: it has to be whole in memory."""
 MOST_UNKNOWN_BYTES: Final = 256 * 1024
 """The largest envelope that is read before anybody knows who sends it: its token is in its header, not in HTTP's."""
+TIMES_LARGER: Final = 3
 MARGIN_BYTES: Final = 64 * 1024
-"""What an envelope may be larger than the body that it becomes."""
+"""What an envelope may be larger than the body that it becomes, which has a limit of its own."""
 
 _OF_THE_ENVELOPE: Final = frozenset(
     b"accept accept-charset accept-encoding expect mime-version range soapaction te trailer transfer-encoding".split()
@@ -152,7 +153,7 @@ class SOAPFacade:
             limit = MOST_BYTES
         target = find_offer(path, snapshot) if limit == MOST_BYTES else None
         if target is not None:
-            limit = min(limit, target[1].max_body_bytes + MARGIN_BYTES)
+            limit = min(limit, target[1].max_body_bytes * TIMES_LARGER + MARGIN_BYTES)
         check_media_type(media_type)
         if _field(request.headers, b"content-encoding").lower() not in ("", "identity"):
             raise EnvelopeRefused("content-encoding")
