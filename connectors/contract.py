@@ -157,7 +157,10 @@ class DescribedOperation:
 
 @dataclass(slots=True, kw_only=True)
 class HTTPRequest:
-    """One HTTP request. `url` is absolute, without user info; `headers` hold no Host, length or framing."""
+    """One HTTP request. `url` is absolute, without user info; `headers` hold no Host, length or framing.
+
+    `once` says that it changes something, whatever its method, and must not be sent again by itself.
+    """
 
     method: str
     url: str = field(repr=False)
@@ -165,6 +168,7 @@ class HTTPRequest:
     body: Body = field(default=b"", repr=False)
     deadline: float
     connect_seconds: float = 5.0
+    once: bool = False
 
 
 class HTTPReply(Protocol):

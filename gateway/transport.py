@@ -137,7 +137,7 @@ class AiohttpTransport:
         """Send and return the answer's head with its body; the promise stands in the contract."""
         url = self._check(request.url)
         headers, upload, length = _outgoing(request)
-        repeatable = upload is None and request.method in _REPEATABLE
+        repeatable = upload is None and request.method in _REPEATABLE and not request.once
         must_be_fresh = False
         while True:
             sending = _request(request, url, headers, upload, length)

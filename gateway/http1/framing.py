@@ -112,7 +112,7 @@ class Outgoing:
         self.length: int | None = None
         self.streamed = False
         if isinstance(body, bytes):
-            self.repeatable = method in _REPEATABLE
+            self.repeatable = method in _REPEATABLE and not request.once
             self._frame_whole(parts, body, method)
         else:
             self.repeatable = False

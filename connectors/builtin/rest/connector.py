@@ -99,7 +99,7 @@ class RESTConnector:
                 if operation.pages is not None:
                     return await self._walk(call, Walk(operation.pages, target_of(call)))
             target, reply = await self._reach(call, target_of(call), self._outgoing(call))
-            return await self._result(target, reply)
+            return await self._busy(target, reply) if reply.status in _BUSY else self._read(target, reply)
         except (EgressDenied, SecretUnknown):
             raise
         except ConnectorError as error:
@@ -127,7 +127,7 @@ class RESTConnector:
             except (NotSent, SecretUnknown, CredentialsRefused) as error:
                 # The pages before were sent and answered.
                 raise NoAnswer("cut") from error
-        return await self._result(target, reply)
+        return await self._busy(target, reply) if reply.status in _BUSY else self._read(target, reply)
 
     async def _reach(self, call: Call, path: str, headers: Headers) -> tuple[Target, HTTPReply]:
         """Send to the first address that can be reached. Raises the last address's NotSent when none can."""
@@ -173,6 +173,7 @@ class RESTConnector:
                 body=body,
                 deadline=call.deadline,
                 connect_seconds=self._settings.connect_seconds,
+                once=call.writes,
             )
             if self._signer is not None:
                 self._signer.sign(request)
@@ -182,16 +183,13 @@ class RESTConnector:
             await reply.close()
             again = False
 
-    async def _result(self, target: Target, reply: HTTPReply) -> Result:
-        if reply.status in _BUSY and (busy := self._busy(reply)) is not None:
-            await reply.close()
-            return busy
-        return self._read(target, reply)
-
-    def _busy(self, reply: HTTPReply) -> Busy | None:
+    async def _busy(self, target: Target, reply: HTTPReply) -> Result:
         """Return that the provider wants to be left alone for a while, if that is what it says."""
         after = _retry_after(reply.headers, self._clock.time())
-        return Busy(after=after) if after is not None or reply.status == _TOO_MANY else None
+        if after is None and reply.status != _TOO_MANY:
+            return self._read(target, reply)
+        await reply.close()
+        return Busy(after=after)
 
     def _read(self, target: Target, reply: HTTPReply, whole: bytes | None = None) -> Result:
         """Return an answer; `whole` is what was made of its pages."""

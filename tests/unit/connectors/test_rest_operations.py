@@ -1,10 +1,13 @@
 """Operations by declared method, path and query: values are encoded once and stay in their segment."""
 
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -18,6 +21,7 @@ from connectors.contract import Call, HTTPClient, Rejected, Result, Unknown
 from gateway.deadlines import Deadlines
 from gateway.egress import parse_egress
 from gateway.http1 import HTTP1Transport
+from gateway.transport import AiohttpTransport
 from tests import hostile as h
 from tests.connectors import a_call
 from tests.unit.connectors.rest_providers import Provider, a_connector, answer, done
@@ -153,6 +157,35 @@ async def test_method_path_and_query_are_the_providers(http: HTTPClient) -> None
 def test_templates_that_cannot_be_are_refused(operation: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         RESTSettings.model_validate({"url": "http://a.example", "operations": {"x": operation}})
+
+
+@pytest.mark.parametrize("client", [HTTP1Transport, AiohttpTransport])
+async def test_what_writes_is_sent_once_whatever_its_method(client: Any) -> None:
+    egress = parse_egress(networks=["127.0.0.0/8"])
+    operations = {"traCuu": {"method": "GET", "path": "/huy-don"}}
+    results = []
+    async with client(egress=egress, deadlines=Deadlines()) as http:
+        for writes in (False, True):
+            async with h.hostile(h.closing_idle) as server:
+                connector = a_connector(http, server.address, operations=operations)
+                await connector.call(a_call(method="POST", writes=writes))
+                results.append(await connector.call(a_call(method="POST", writes=writes)))
+
+    assert done(results[0]).status == 200
+    assert results[1] == Unknown(reason="cut")
+
+
+def test_the_how_tos_settings_are_good() -> None:
+    text = (Path(__file__).parents[3] / "docs/how-to/connect-a-rest-provider.md").read_text("utf-8")
+    blocks = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+    whole = next(block for block in blocks if "versions" in block)
+    settings = whole["versions"][0]["endpoints"]["production"]["settings"]
+    parts = next(block for block in blocks if "tls" in block)
+
+    assert RESTSettings.model_validate(settings | parts).operations.keys() == {"thuaDat", "danhSach"}
+    for row in re.findall(r"\| `(\{kind: [^`]*\})` \|", text):
+        known = row.replace("token: {kind: oauth2, …}", "token: null").replace("…", "https://a.example")
+        RESTSettings.model_validate({"url": "https://a.example", "credentials": yaml.safe_load(known)})
 
 
 # --- keys in the query ----------------------------------------------------------------------------------
