@@ -118,6 +118,9 @@ class Offer:
         for index, operation in enumerate(version.operations):
             if not wanted or operation.name in wanted:
                 self._add(operation, f"/operations/{index}", compiler)
+        compiler.finish()
+        for offered in self.operations.values():
+            mark_replied(offered.result.node)
         self.types = compiler.types
         self.remarks += dict.fromkeys(compiler.remarks)
         names = f'xmlns:xsi="{XSI}" xmlns:{PREFIX}="{escape(self.namespace)}"'
@@ -151,7 +154,6 @@ class Offer:
         result, answers_text = _result(operation, at, compiler)
         response = Structure(self.namespace, replied=True)
         response.add(result)
-        mark_replied(result.node)
         response_name = unique(f"{operation.name}Response", self._taken)
         self._taken.add(response_name)
         self.operations[operation.name] = OfferedOperation(

@@ -8,7 +8,7 @@ from gateway.soap.names import element_name, unique
 from gateway.soap.nodes import Kind, Leaf, Listed, Member, Node, Open, Structure
 
 Schema = Mapping[str, Any]  # Any: a JSON Schema, as it was written
-MOST_MEMBERS: Final = 20_000
+MOST_MEMBERS: Final = 50_000
 MOST_LEVELS: Final = 60
 _REFERENCE: Final = "#/schemas/"
 
@@ -45,7 +45,10 @@ class Shape:
 
 
 class SchemaCompiler:
-    """Compiles the schemas of one version; those with a name once, so that they may hold themselves."""
+    """Compiles the schemas of one version; those with a name once, so that they may hold themselves.
+
+    What `shape` returns is whole after `finish`.
+    """
 
     def __init__(self, schemas: Mapping[str, Schema], namespace: str) -> None:
         self._schemas = schemas
@@ -54,6 +57,7 @@ class SchemaCompiler:
         self._levels = 0
         self._under_way: set[str] = set()
         self._structures: dict[str, Structure] = {}
+        self._waiting: list[tuple[Structure, Schema, str]] = []
         self.types: dict[str, Structure] = {}
         """The named types, by their names in XML."""
         self.remarks: list[Remark] = []
@@ -106,11 +110,16 @@ class SchemaCompiler:
             self._under_way.discard(name)
 
     def _named(self, name: str, schema: Schema) -> Shape:
-        """Compile an object with a name; it is known before its members are, which may hold it."""
+        """Return the type of an object with a name; its members, which may hold it, come in `finish`."""
         structure = Structure(self._namespace, unique(element_name(name), self.types))
         self.types[structure.name] = self._structures[name] = structure
-        self._fill(structure, schema, f"/schemas/{name}")
+        self._waiting.append((structure, schema, f"/schemas/{name}"))
         return Shape(structure, nillable=_may_be_null(schema))
+
+    def finish(self) -> None:
+        """Fill in the members of the named types, however long the chain in which they hold each other."""
+        while self._waiting:
+            self._fill(*self._waiting.pop())
 
     def _alternatives(self, schema: Schema, at: str) -> Shape | None:
         """Return what `oneOf`, `anyOf` and `allOf` come to; None when there is nothing of the kind."""

@@ -19,6 +19,7 @@ from tests.soap_offers import an_offered_version, compiled, schema_in, wsdl_of
 def compiled_schema(schema: Any, **schemas: Any) -> tuple[Shape, list[str]]:
     compiler = SchemaCompiler(schemas, "urn:x")
     shape = compiler.shape(schema, "/s")
+    compiler.finish()
     return shape, [f"{remark.pointer} {remark.why}" for remark in compiler.remarks]
 
 
@@ -154,6 +155,21 @@ def test_what_is_said_in_part_is_noted(schema: Any, remark: str) -> None:
 
     assert remark in remarks
     assert not isinstance(shape.node, Open)
+
+
+def test_a_long_chain_of_types_is_described_to_its_end() -> None:
+    chain = {
+        f"S{n}": {"type": "object", "properties": {"n": {"$ref": f"#/schemas/S{n + 1}"}}} for n in range(1500)
+    }
+    offer = compiled(
+        an_offered_version(
+            [{"name": "a", "path": "/a", "reply": {"schema": {"$ref": "#/schemas/S0"}}}],
+            schemas=chain | {"S1500": {"type": "string"}},
+        )
+    )
+
+    assert (len(offer.types), offer.remarks) == (1500, [])
+    assert all(structure.replied for structure in offer.types.values())
 
 
 def test_schemas_made_to_explode_do_not() -> None:
