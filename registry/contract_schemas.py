@@ -56,11 +56,11 @@ def whole_schema(schema: object, shared: Mapping[str, Any]) -> dict[str, Any]:
             return home + reference.removeprefix("#")
         raise ReferenceWrong(pointer, reference)
 
-    top = _moved(schema, "#", "", moved)
+    top = rewritten(schema, "#", moved)
     while waiting:
         name = waiting.pop()
         home = f"#/$defs/{names[name]}"
-        found[names[name]] = _moved(shared[name], home, f"/schemas/{name}", moved)
+        found[names[name]] = rewritten(shared[name], home, moved, f"/schemas/{name}")
     whole: dict[str, Any] = dict(top) if isinstance(top, Mapping) else {"allOf": [top]}
     if found:
         whole["$defs"] = {**whole.get("$defs", {}), **found}
@@ -95,10 +95,14 @@ def escaped(name: str) -> str:
 
 
 Moved = Callable[[str, str, str], str]
+"""Gives a reference another text: what it says, where its part will stand (`#/…`), and where it stands itself."""
 
 
-def _moved(schema: object, home: str, at: str, moved: Moved, level: int = 0) -> Any:
-    """Return a copy in which each reference is what `moved` makes of it."""
+def rewritten(schema: object, home: str, moved: Moved, at: str = "", level: int = 0) -> Any:
+    """Return a copy in which each reference is what `moved` makes of it, and nothing has an address of its own.
+
+    Raises ReferenceWrong for schemas without end, and whatever `moved` raises.
+    """
     if not isinstance(schema, Mapping):
         return schema
     if level > MOST_LEVELS:
@@ -109,14 +113,14 @@ def _moved(schema: object, home: str, at: str, moved: Moved, level: int = 0) -> 
         if word == "$ref" and isinstance(value, str):
             copy[word] = moved(value, home, inside)
         elif word in _ONE:
-            copy[word] = _moved(value, home, inside, moved, level + 1)
+            copy[word] = rewritten(value, home, moved, inside, level + 1)
         elif word in _LISTS and isinstance(value, list):
             copy[word] = [
-                _moved(one, home, f"{inside}/{index}", moved, level + 1) for index, one in enumerate(value)
+                rewritten(one, home, moved, f"{inside}/{index}", level + 1) for index, one in enumerate(value)
             ]
         elif word in _MAPS and isinstance(value, Mapping):
             copy[word] = {
-                name: _moved(one, home, f"{inside}/{escaped(name)}", moved, level + 1)
+                name: rewritten(one, home, moved, f"{inside}/{escaped(name)}", level + 1)
                 for name, one in value.items()
             }
         elif word not in _IDENTITY:
