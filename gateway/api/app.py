@@ -14,6 +14,7 @@ from gateway.api import (
     clients,
     code_lists,
     delegations,
+    descriptions,
     evidence,
     figures,
     grants,
@@ -73,6 +74,7 @@ def all_routes() -> Iterator[Route]:
     yield from services.ROUTES
     yield from versions.ROUTES
     yield from wsdl.ROUTES
+    yield from descriptions.ROUTES
     yield from transforms.ROUTES
     yield from clients.ROUTES
     for noun in NOUNS:

@@ -398,6 +398,7 @@ SCHEMAS: Mapping[str, Schema] = {
         }
     ),
     "CheckedVersion": record({"version": TEXT, "label": TEXT, "endpoints": items(ENDPOINT)}),
+    "OpenAPI": record({"openapi": TEXT, "info": ANYTHING, "servers": items(ANYTHING), "paths": ANYTHING}),
     "TriedTransforms": record(
         {
             "output": MAYBE_TEXT,

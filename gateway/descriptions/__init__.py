@@ -1,0 +1,1 @@
+"""Descriptions of versions for others' programs: OpenAPI out, WSDL in."""
