@@ -1,1 +1,1 @@
-"""Descriptions of versions for others' programs: OpenAPI out, WSDL in."""
+"""Descriptions that need more than the registry knows: WSDL in, OpenAPI out. OpenAPI in is `registry.descriptions`."""

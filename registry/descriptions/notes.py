@@ -69,8 +69,12 @@ REASONS: Final[Mapping[str, Words]] = {
     "too-many-operations": Words(
         "quá nhiều thao tác cho một phiên bản", "there are too many operations for one version", *_NO_OPERATION
     ),
+    "name": Words(
+        "tên thao tác có ký tự không dùng được, hoặc quá dài", "the operation's name cannot be used as it is",
+        "thao tác có tên khác", "the operation has another name",
+    ),
     "name-taken": Words(
-        "operationId bị lặp hoặc không dùng được", "the operationId stands twice or cannot be used",
+        "operationId bị lặp", "the operationId stands twice",
         "thao tác có tên khác", "the operation has another name",
     ),
     "deprecated": Words(

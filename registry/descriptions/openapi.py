@@ -160,8 +160,8 @@ class _Reader:
             name=self._name(method, path, place),
             method=method.upper(),  # type: ignore[arg-type]  # METHODS are those that operations have
             path=template.path,
-            title_vi=title if _VIETNAMESE.search(title) else "",
-            title_en="" if _VIETNAMESE.search(title) else title,
+            title_vi=title if is_vietnamese(title) else "",
+            title_en="" if is_vietnamese(title) else title,
             effect="read" if method in _READS else "write",
         )
         return replace(
@@ -176,7 +176,7 @@ class _Reader:
         wanted = operation_name(given.value) if isinstance(given.value, str) else ""
         name = unique(wanted or name_of_route(method, path), self._names)
         if given.is_there and name != given.value:
-            self._notes.add(given.pointer, "name-taken", name)
+            self._notes.add(given.pointer, "name-taken" if wanted in self._names else "name", name)
         self._names.add(name)
         return name
 
@@ -201,6 +201,11 @@ class _Reader:
                 return {"url": url}
         self._notes.add("/servers", "server")
         return {}
+
+
+def is_vietnamese(text: str) -> bool:
+    """Say whether a text has letters that only Vietnamese has (or few others)."""
+    return _VIETNAMESE.search(text) is not None
 
 
 def _address(server: Any) -> str:  # Any: foreign JSON
