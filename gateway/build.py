@@ -19,6 +19,8 @@ from gateway.api.app import create_admin
 from gateway.api.parts import AdminParts, Running
 from gateway.app import ASGI, App
 from gateway.chores import Chore, persist, repeat
+from gateway.contracts.counts import ViolationCounts
+from gateway.contracts.registration import VersionChecks
 from gateway.deadlines import Deadlines
 from gateway.egress import parse_egress
 from gateway.endpoints import Endpoints
@@ -44,6 +46,7 @@ from gateway.secrets import SecretBindings
 from gateway.settings import Settings, secret_variables
 from gateway.snapshot import Compiler, Snapshot, Snapshots
 from gateway.steps.call import CallStep
+from gateway.steps.contract import ContractStep
 from gateway.steps.identify import Identify
 from gateway.steps.quota import Quotas
 from gateway.steps.record import Recorder
@@ -165,6 +168,11 @@ class Builder:
     def _outgoing(self) -> None:
         settings = self.settings
         self.catalogue: Catalogue = installed()
+        for broken in self.catalogue.broken:
+            self.log.warning(
+                "connector.quarantined", kind=broken.name, package=broken.package, reason=broken.reason
+            )
+        self.metrics.connectors(quarantined=len(self.catalogue.broken))
         self.deadlines = Deadlines()
         egress = parse_egress(
             networks=settings.egress_networks,
@@ -228,12 +236,14 @@ class Builder:
             settle=self.quotas.settle,
             problem=problem_reply,
         )
+        self.violations = ViolationCounts(self.metrics)
+        check = ContractStep(self.violations, self.guests)
         identify = Identify(self.verify, self.ring, now=time.time)
         pipeline = Pipeline(
             self.snapshots,
             identify,
             self.quotas,
-            CallStep(self.ledger, role=settings.role, monotonic=time.monotonic),
+            CallStep(self.ledger, check, role=settings.role, monotonic=time.monotonic),
             self.recorder,
             now=time.time,
             buffer_bytes=settings.buffer_bytes,
@@ -437,7 +447,7 @@ class Builder:
                 self.registry,
                 node=self.settings.node,
                 check_version=self._check_version,
-                check_transforms=transforms,
+                check_transforms=VersionChecks(transforms),
             ),
             transforms=transforms,
             evidence=EvidenceReader(self.ledger_engine),

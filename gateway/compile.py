@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from email.utils import format_datetime
 from typing import Any, TypeVar
 
+from gateway.contracts.compiled import contract_of
 from gateway.endpoints import EndpointHandle
 from gateway.routes import Routes
 from gateway.soap.offer import Offer
@@ -156,7 +157,7 @@ def version(
 ) -> VersionView:
     """Compile a version of the service of this name; its endpoints' settings and transforms are checked here.
 
-    Raises what `prepare` and `parse` raise, and BadSettings.
+    Raises what `prepare` and `parse` raise, BadSettings and BadContract.
     """
     it = entity(stored, Version)
     fallback = Judge(it.success_rule)
@@ -173,9 +174,10 @@ def version(
                 request=chain(op.transforms.request, tables, guests),
                 reply=chain(op.transforms.reply, tables, guests),
                 template=op.path,
+                contract=contract_of(it, op, f"/operations/{number}"),
             ),
         )
-        for op in it.operations
+        for number, op in enumerate(it.operations)
     )
     live = it.status in LIVE
     return VersionView(

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from registry.evidence import Record
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from hashlib import _Hash as HASH  # the type of hashlib's objects has no public name
 
     from connectors.message import Body, Headers
+    from gateway.contracts.violations import Violation
     from gateway.problems import Problem
     from gateway.views import ClientView, GrantView, OperationView, ServiceView, Snapshot, VersionView
 
@@ -66,6 +67,7 @@ class Reason(StrEnum):
     MESSAGE_UNFIT = "message-unfit"
     ENVELOPE_UNREADABLE = "envelope-unreadable"
     REQUEST_NOT_TRANSFORMED = "request-not-transformed"
+    REQUEST_AGAINST_CONTRACT = "request-against-contract"
     # unavailable, for it was not tried
     MAINTENANCE = "maintenance"
     SERVICE_BLOCKED = "service-blocked"
@@ -87,6 +89,7 @@ class Reason(StrEnum):
     REPLY_UNREADABLE = "reply-unreadable"
     REPLY_NOT_LIMITED = "reply-not-limited"
     REPLY_NOT_TRANSFORMED = "reply-not-transformed"
+    REPLY_AGAINST_CONTRACT = "reply-against-contract"
     # unknown (sent, no whole answer)
     PROVIDER_TIMEOUT = "provider-timeout"
     PROVIDER_CUT = "provider-cut"
@@ -97,6 +100,7 @@ class Reason(StrEnum):
     LEDGER_UNAVAILABLE = "ledger-unavailable"
     LEDGER_LOST = "ledger-lost"
     TRANSFORM_FAILED = "transform-failed"
+    CONTRACT_NOT_CHECKED = "contract-not-checked"
     SECRET_MISSING = "secret-missing"  # noqa: S105
     INTERNAL = "internal"
     # business_failure
@@ -104,15 +108,25 @@ class Reason(StrEnum):
 
 
 class Refusal(Exception):
-    """Ends an exchange early. `details` are safe to show the caller; `retry_after` is in seconds."""
+    """Ends an exchange early. `details` are safe to show the caller; `retry_after` is in seconds.
+
+    `violations` say where a message breaks its contract, and by which rule.
+    """
 
     def __init__(
-        self, reason: Reason, *, retry_after: float | None = None, sent: bool = False, **details: str | int
+        self,
+        reason: Reason,
+        *,
+        retry_after: float | None = None,
+        sent: bool = False,
+        violations: "Sequence[Violation]" = (),
+        **details: str | int,
     ) -> None:
         super().__init__(reason.value)
         self.reason = reason
         self.retry_after = retry_after
         self.sent = sent
+        self.violations = violations
         self.details = details
 
 

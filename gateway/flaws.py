@@ -10,10 +10,17 @@ from registry.wording import FLAWS, Words
 WORDS: Final[Mapping[str, Words]] = {
     **FLAWS,
     "json-broken": Words("Nội dung không phải JSON hợp lệ.", "The body is not valid JSON."),
+    "description": Words(
+        "Không dùng được mô tả này (OpenAPI hoặc WSDL); chi tiết bằng tiếng Anh ở `message`.",
+        "This description (OpenAPI or WSDL) cannot be used.",
+    ),
     "connector-unknown": Words("Nút này không cài loại đầu nối đó.", "No installed connector has this kind."),
     "transform-refused": Words(
         "Phép biến đổi khai báo sai hoặc không biên dịch được.",
         "The transform cannot be made as it is declared.",
+    ),
+    "contract-refused": Words(
+        "Không kiểm tra được thông điệp theo lược đồ này.", "Messages cannot be checked by this schema."
     ),
     "example-differs": Words(
         "Ví dụ đã lưu cho kết quả khác với kết quả mong đợi.", "A saved example gives something else."

@@ -69,6 +69,13 @@ REFUSED: Final = _counter(
 TOKENS: Final = _counter(
     "lgsp_token_requests_total", "Answers of /token: `issued`, or the error code.", "result"
 )
+VIOLATIONS: Final = _counter(
+    "lgsp_contract_violations_total",
+    "Messages that broke their contract, by service, direction (`request`, `reply`) and mode (`shadow`, `enforce`).",
+    "service",
+    "direction",
+    "mode",
+)
 CONNECTIONS: Final = Declaration(kind="gauge", name="lgsp_connections", help="Open connections of callers.")
 REVISION: Final = Declaration(
     kind="gauge",
@@ -86,6 +93,12 @@ QUARANTINED: Final = Declaration(
     kind="gauge",
     name="lgsp_registry_quarantined_objects",
     help="Objects of the registry that are broken and out of service.",
+    across="livemax",
+)
+CONNECTORS_QUARANTINED: Final = Declaration(
+    kind="gauge",
+    name="lgsp_connectors_quarantined",
+    help="Installed connectors that cannot be used; `lgsp connectors` names them.",
     across="livemax",
 )
 LEDGER_WRITABLE: Final = Declaration(
@@ -119,10 +132,12 @@ DECLARATIONS: Final = (
     PROVIDER_SECONDS,
     REFUSED,
     TOKENS,
+    VIOLATIONS,
     CONNECTIONS,
     REVISION,
     REVISION_AGE,
     QUARANTINED,
+    CONNECTORS_QUARANTINED,
     LEDGER_WRITABLE,
     LEDGER_RECORDS,
     LEDGER_BATCHES,
@@ -233,6 +248,10 @@ class Metrics:
         """Count an answer of /token: `issued` or an error code."""
         self._tokens.get(result, self._tokens[OTHER]).inc()
 
+    def contract_violated(self, service: str, direction: str, mode: str) -> None:
+        """Count a message that breaks its contract."""
+        self._counter(VIOLATIONS).labels(service, direction, mode).inc()
+
     def connections(self, count: int) -> None:
         """Say how many connections are open."""
         self._gauge(CONNECTIONS).set(count)
@@ -242,6 +261,10 @@ class Metrics:
         self._gauge(REVISION).set(revision)
         self._gauge(REVISION_AGE).set(age_seconds)
         self._gauge(QUARANTINED).set(quarantined)
+
+    def connectors(self, *, quarantined: int) -> None:
+        """Say how many installed connectors were set aside when the node started."""
+        self._gauge(CONNECTORS_QUARANTINED).set(quarantined)
 
     def ledger(self, counts: LedgerCounts, *, writable: bool) -> None:
         """Bring the ledger's metrics up to what its writer says."""

@@ -121,6 +121,7 @@ def tell(refusal: Refusal, request: Request, *, style: str, exchange: str = "", 
         sent=sent,
         retry_after=refusal.retry_after,
         details=refusal.details,
+        violations=refusal.violations,
         language=language,
     )
     status, headers, body = render(problem, style)

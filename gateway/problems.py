@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -24,6 +24,9 @@ from gateway.notices import ADMIN, GUARD, TOKEN, Notice
 from gateway.outcomes import FAULT_MESSAGES, OUTCOMES, ROWS, STATUS, Row
 from gateway.texts import REASON_TEXTS, Language, Text, choose
 from registry import errors as registry
+
+if TYPE_CHECKING:
+    from gateway.contracts.violations import Violation
 
 __all__ = [
     "OUTCOMES",
@@ -101,17 +104,20 @@ def problem_for(
     sent: bool = False,
     retry_after: float | None = None,
     details: Mapping[str, object] | None = None,
+    violations: "Sequence[Violation]" = (),
     language: str | Sequence[str] = "",
 ) -> Problem:
     """Return the problem of a reason.
 
-    `details` are shown as they are and fill in the text; `language` is an `Accept-Language` value or a list of
+    `details` are shown as they are and fill in the text, `violations` are a member of their own; `language` is an `Accept-Language` value or a list of
     languages, the preferred one first. The body holds both languages in any case.
     """
     row = ROWS[reason]
     told = _clean(details) if details else {}
     body = _body(reason, row, REASON_TEXTS[reason], told, choose(language))
     body["sent"] = sent
+    if violations:
+        body["violations"] = [{"at": it.at, "pointer": it.pointer, "rule": it.rule} for it in violations]
     if exchange:
         body["instance"] = f"urn:uuid:{exchange}"
     headers = _headers(row.status, retry_after, told)
@@ -333,7 +339,8 @@ made from the tables in the code. Its members: `type` (`/problems/<code>`), `tit
 language that `Accept-Language` prefers, Vietnamese by default), `status`, `code` (stable; compare this one),
 `turn` (who has to act: `consumer`, `province`, `hub` or `provider`), `retry` (`helps`, and `after_seconds` when
 known; it helps, too, when it takes a new token), `sent` (whether anything was sent to the provider), `messages` (both languages), `instance` (`urn:uuid:`
-and the exchange id, inside an exchange), `details` (parameters). The admin API adds `errors` (each with
+and the exchange id, inside an exchange), `details` (parameters), `violations` (of a message that breaks its contract: each with
+`at`, `pointer` and `rule`). The admin API adds `errors` (each with
 `pointer` or `parameter`, `code`, `message`, and `messages` in both languages) and, for a stale version, `difference`.
 
 A client or service registered with `error_style: wso2` gets `{"fault": {"code", "message", "description"}}` with

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from connectors.errors import ConnectorError
 from gateway import compile as compiled
 from gateway.compile import Prepare
+from gateway.contracts.violations import BadContract
 from gateway.transforms.code_tables import OrganisationCodes
 from gateway.transforms.contract import TransformError
 from gateway.transforms.guests import Guests
@@ -32,7 +33,7 @@ __all__ = ["ClientView", "Compiler", "Snapshot", "Snapshots"]
 T = TypeVar("T")
 # What reading a spoilt document, or another author's connector, may raise.
 BROKEN = (
-    Invalid, ConnectorError, TransformError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError
+    Invalid, ConnectorError, TransformError, BadContract, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError
 )  # fmt: skip
 
 

@@ -373,6 +373,12 @@ REASON_TEXTS: Final[dict[Reason, Text]] = {
         "Nội dung yêu cầu không đọc được một cách an toàn hoặc có giá trị không chuyển đổi được[[ ({why})]]; chưa có gì được gửi đi. Hãy đối chiếu với mô tả của dịch vụ.",
         "The request cannot be read safely, or holds a value that cannot be converted[[ ({why})]]; nothing was sent. Compare it with the service's description.",
     ),
+    Reason.REQUEST_AGAINST_CONTRACT: text(
+        "Yêu cầu không đúng hợp đồng dữ liệu của dịch vụ",
+        "The request breaks the service's contract",
+        "Yêu cầu không đúng mô tả mà dịch vụ đã công bố[[ ({why})]]; chưa có gì được gửi đi. Vị trí và quy tắc bị vi phạm nằm trong `violations`.",
+        "The request does not fit the description that the service has published[[ ({why})]]; nothing was sent. `violations` says where, and by which rule.",
+    ),
     # --- unavailable: not tried ---
     Reason.MAINTENANCE: text(
         "Dịch vụ đang bảo trì",
@@ -483,6 +489,12 @@ REASON_TEXTS: Final[dict[Reason, Text]] = {
         "Bên cung cấp đã trả lời, nhưng câu trả lời không theo đúng dạng mà dịch vụ khai báo[[ ({why})]] nên không được chuyển đi. Đơn vị công bố dịch vụ cần xem lại phép biến đổi.",
         "The provider has answered, but not in the form that the service declares[[ ({why})]], so the answer is not passed on. Whoever publishes the service has to look at its transforms.",
     ),
+    Reason.REPLY_AGAINST_CONTRACT: text(
+        "Câu trả lời không đúng hợp đồng dữ liệu của dịch vụ",
+        "The answer breaks the service's contract",
+        "Bên cung cấp đã trả lời, nhưng câu trả lời không đúng mô tả mà chính dịch vụ đã công bố[[ ({why})]] nên không được chuyển đi. Bên cung cấp cần sửa câu trả lời hoặc mô tả.",
+        "The provider has answered, but not as its service has published[[ ({why})]], so the answer is not passed on. The provider has to mend the answer or the description.",
+    ),
     # --- unknown: sent, no whole answer ---
     Reason.PROVIDER_TIMEOUT: text(
         "Bên cung cấp không trả lời kịp",
@@ -532,6 +544,12 @@ REASON_TEXTS: Final[dict[Reason, Text]] = {
         "The service's transform failed",
         "Phép biến đổi yêu cầu dùng quá thời gian, bộ nhớ hoặc số bước cho phép[[ ({why})]]; chưa có gì được gửi đi. Đơn vị công bố dịch vụ cần sửa phép biến đổi.",
         "The transform of the request used more time, memory or steps than it may[[ ({why})]]; nothing was sent. Whoever publishes the service has to correct it.",
+    ),
+    Reason.CONTRACT_NOT_CHECKED: text(
+        "Không kiểm tra được thông điệp theo hợp đồng dữ liệu",
+        "The message could not be checked against the contract",
+        "Dịch vụ chỉ nhận và trả thông điệp đã được kiểm tra, nhưng nút không kiểm tra xong thông điệp này trong thời gian cho phép. Có thể thử lại sau.",
+        "The service passes on only messages that were checked, and the node did not finish checking this one in time. Trying again later may help.",
     ),
     Reason.SECRET_MISSING: text(
         "Nút thiếu thông tin xác thực để gọi",

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from gateway.contracts.compiled import Contract
 from gateway.endpoints import EndpointHandle
 from gateway.routes import Routes
 from gateway.soap.offer import Offer
@@ -50,7 +51,7 @@ class SystemView:
 class OperationView:
     """An operation of a published version; `request` and `reply` are its transforms, None where there are none.
 
-    `template` is its declared path.
+    `template` is its declared path; `contract` is what is checked of its messages, None where nothing is.
     """
 
     name: str
@@ -61,6 +62,7 @@ class OperationView:
     request: Chain | None = None
     reply: Chain | None = None
     template: str = ""
+    contract: Contract | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

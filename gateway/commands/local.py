@@ -18,6 +18,7 @@ from gateway.api.parts import AdminParts, Running
 from gateway.api.visit import Caller
 from gateway.commands.failures import Failed
 from gateway.commands.node_settings import node_settings
+from gateway.contracts.registration import VersionChecks
 from gateway.logs import configure
 from gateway.node_key import NodeKeyWrong, read_node_key
 from gateway.proxies import Proxies
@@ -124,7 +125,7 @@ def _joined(
             registry,
             node=settings.node,
             check_version=endpoint_flaws(catalogue),
-            check_transforms=transforms,
+            check_transforms=VersionChecks(transforms),
         ),
         transforms=transforms,
         evidence=EvidenceReader(ledger),

@@ -12,10 +12,13 @@ from connectors.errors import EgressDenied, NotSent, SecretUnknown
 from connectors.message import Headers
 from gateway.endpoints import EndpointHandle
 from gateway.exchange import Exchange, Reason, Refusal, Reply
+from gateway.steps.contract import ContractStep
 from gateway.steps.minimise import Minimise, scope_of
 from gateway.steps.route import path_below_version
 from gateway.steps.transform import incoming, outgoing, threads, without_old_bytes
 from gateway.transforms.contract import Document
+from gateway.transforms.minimise.documents import NOT_READ
+from gateway.transforms.minimise.scopes import Scope
 from gateway.views import OperationView
 from registry.entities import Environment, Mode
 from registry.evidence import Ledger, Outcome, Record
@@ -65,8 +68,11 @@ class Witness(Protocol):
 class CallStep:
     """Calls the provider of an exchange; the outcome and every reason are decided here."""
 
-    def __init__(self, ledger: Ledger, *, role: str, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, ledger: Ledger, check: ContractStep, *, role: str, monotonic: Callable[[], float]
+    ) -> None:
         self._ledger = ledger
+        self._check = check
         self._role = role
         self._monotonic = monotonic
         self._minimise = Minimise()
@@ -82,16 +88,17 @@ class CallStep:
         if handle is None:
             raise Refusal(Reason.NO_ENDPOINT, environment=environment)
         exchange.record.mode = self._mode(exchange, through_hub=version.modes[environment])
-        scope = scope_of(exchange)
-        changed = (
-            None if operation.request is None else await outgoing(exchange, operation.request, self._threads)
-        )
+        scope, contract = scope_of(exchange), operation.contract
+        changed = None
+        if operation.request is not None or contract is not None:
+            changed = await self._outgoing(exchange, operation)
         streams = not isinstance(exchange.body, bytes)
         if operation.writes or streams:
             await witness.open_record(exchange)
         elif not self._ledger.writable:
             raise Refusal(Reason.LEDGER_UNAVAILABLE)
-        call = self._call(exchange, operation, version.passes[environment], limited=scope is not None)
+        is_read = scope is not None or (contract is not None and contract.reply is not None)
+        call = self._call(exchange, operation, version.passes[environment], limited=is_read)
         if changed is not None:
             call = with_message(call, changed)
         if streams:
@@ -100,9 +107,36 @@ class CallStep:
         else:
             result = await self._ask(exchange, handle, call)
         reply = await self._read(exchange, result, handle)
+        if operation.reply is None and not is_read:
+            return reply
+        return await self._incoming(exchange, operation, reply, scope, witness)
+
+    async def _outgoing(self, exchange: Exchange, operation: OperationView) -> Document | None:
+        """Check the caller's message; return what the transforms make of it, None without any. Raises Refusal."""
+        contract = operation.contract
+        if contract is not None and contract.request is not None:
+            await self._check.request(exchange, contract.request)
+        if operation.request is None:
+            return None
+        return await outgoing(exchange, operation.request, self._threads)
+
+    async def _incoming(
+        self,
+        exchange: Exchange,
+        operation: OperationView,
+        reply: Reply,
+        scope: Scope | None,
+        witness: Witness,
+    ) -> Reply:
+        """Transform, check and limit the provider's answer. Raises Refusal."""
+        contract, document = operation.contract, NOT_READ
         if operation.reply is not None:
             reply = await incoming(exchange, reply, operation.reply, witness.watch, self._threads)
-        return reply if scope is None else await self._minimise(exchange, reply, scope, witness.watch)
+        if contract is not None and contract.reply is not None:
+            reply, document = await self._check.reply(exchange, reply, contract.reply, witness.watch)
+        if scope is None:
+            return reply
+        return await self._minimise(exchange, reply, scope, witness.watch, document)
 
     async def _ask(self, exchange: Exchange, handle: EndpointHandle, call: Call) -> Result:
         """Call the endpoint. Raises Refusal; whatever else comes leaves it open whether something was sent."""

@@ -9,7 +9,7 @@ from anyio import CapacityLimiter, to_thread
 from connectors.errors import ConnectorError
 from connectors.message import Headers
 from gateway.exchange import Exchange, Reason, Refusal, Reply
-from gateway.transforms.minimise.documents import LARGE_BYTES, Unreadable
+from gateway.transforms.minimise.documents import LARGE_BYTES, NOT_READ, Unreadable
 from gateway.transforms.minimise.scopes import Scope
 
 MOST_BYTES = 10 * 1024 * 1024
@@ -32,8 +32,13 @@ class Minimise:
     def __init__(self) -> None:
         self._large = CapacityLimiter(AT_ONCE)
 
-    async def __call__(self, exchange: Exchange, reply: Reply, scope: Scope, watch: Watch) -> Reply:
-        """Return the answer with what is released of it. Raises Refusal when that cannot be told."""
+    async def __call__(
+        self, exchange: Exchange, reply: Reply, scope: Scope, watch: Watch, document: object = NOT_READ
+    ) -> Reply:
+        """Return the answer with what is released of it. Raises Refusal when that cannot be told.
+
+        `document` is the JSON in it, where a step before has read it without loss.
+        """
         if isinstance(reply.body, bytes):
             body = reply.body
         else:
@@ -44,13 +49,15 @@ class Minimise:
         if len(body) > MOST_BYTES:
             raise _unlimited("size")
         media_type = next((value for name, value in reply.headers if name == b"content-type"), b"")
-        released, said = await self._limited(scope, body, media_type.decode("latin-1"))
+        released, said = await self._limited(scope, body, media_type.decode("latin-1"), document)
         return Reply(status=reply.status, headers=_headers(reply.headers, said), body=released)
 
-    async def _limited(self, scope: Scope, body: bytes, media_type: str) -> tuple[bytes, str]:
+    async def _limited(
+        self, scope: Scope, body: bytes, media_type: str, document: object
+    ) -> tuple[bytes, str]:
         try:
             if len(body) < LARGE_BYTES:
-                return scope.limit(body, media_type)
+                return scope.limit(body, media_type, document)
             return await to_thread.run_sync(scope.limit, body, media_type, limiter=self._large)
         except Unreadable as error:
             if error.code == "form":

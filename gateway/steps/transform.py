@@ -36,7 +36,7 @@ async def outgoing(exchange: Exchange, chain: Chain, at_once: CapacityLimiter) -
 
     A body that came as a stream is read to its end first; nothing has been sent by then.
     """
-    body = await _read_request(exchange)
+    body = await read_request(exchange)
     if not body:
         return None
     if _is_encoded(exchange.request.headers):
@@ -60,7 +60,7 @@ async def incoming(
     if exchange.request.method == "HEAD" or not is_answer:
         return reply
     with watch(exchange):
-        body = await _read_reply(exchange, reply.body)
+        body = await read_reply(exchange, reply.body, Reason.REPLY_NOT_TRANSFORMED)
     if not body:
         return Reply(status=reply.status, headers=reply.headers, body=b"")
     if _is_encoded(reply.headers):
@@ -85,7 +85,8 @@ def told(unfit: Unfit) -> str:
     return f"{unfit.code}{where}"
 
 
-async def _read_request(exchange: Exchange) -> bytes:
+async def read_request(exchange: Exchange) -> bytes:
+    """Return the whole of the caller's message. Raises Refusal when it is too large or breaks off."""
     if isinstance(exchange.body, bytes):
         return exchange.body
     try:
@@ -98,12 +99,13 @@ async def _read_request(exchange: Exchange) -> bytes:
     return body
 
 
-async def _read_reply(exchange: Exchange, body: Body) -> bytes:
+async def read_reply(exchange: Exchange, body: Body, too_large: Reason) -> bytes:
+    """Return the whole of the provider's answer. Raises Refusal when it is too large or breaks off."""
     if isinstance(body, bytes):
         return body
     started = perf_counter_ns()
     try:
-        return await _whole(body, Refusal(Reason.REPLY_NOT_TRANSFORMED, sent=True, why="too-large"))
+        return await _whole(body, Refusal(too_large, sent=True, why="too-large"))
     except ConnectorError as error:
         late = str(error) == "timeout"
         reason = exchange.cut or (Reason.PROVIDER_TIMEOUT if late else Reason.PROVIDER_CUT)

@@ -1,4 +1,6 @@
-"""A guest process: runs mappings that are not plain for the node, and may be killed at any time.
+"""A guest process: does work for the node whose end nobody can promise, or that would hold up all its threads.
+
+That is mappings that are not plain, contract checks and minimisation of large documents. It may be killed at any time.
 
 Started as `python -I -m gateway.transforms.guest`; it speaks frames on its standard input and output, knows no
 settings, environment or files of the node, and is limited in memory and processor time by the system.
@@ -7,32 +9,39 @@ settings, environment or files of the node, and is limited in memory and process
 import resource
 import sys
 from collections import OrderedDict
-from typing import Any, BinaryIO
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any, BinaryIO, Final
 
-from gateway.transforms.code_tables import Tables
-from gateway.transforms.contract import BadSettings, Document, OutOfTime, Unfit
-from gateway.transforms.engine import Mapping, Settings
+from gateway.transforms.contract import BadSettings, OutOfTime, Unfit
 from gateway.transforms.frames import read_frame, render_frame
 
 MEMORY_BYTES = 1536 << 20
 CPU_SECONDS = 60
 RETIRE_AT_SECONDS = 40.0
-MOST_MAPPINGS = 64
+MOST_KEPT = 64
+
+JOBS: Final = {
+    "mapping": "gateway.transforms.jsonata",
+    "minimise": "gateway.transforms.minimise.work",
+    "contract": "gateway.contracts.work",
+}
+"""What a guest can do, by the modules that know how: each has `make_work`. They are loaded when first asked for."""
+
+Work = Callable[[Mapping[str, Any], bytes], bytes]  # Any: the header of a frame, JSON
 
 
 class Guest:
-    """The mappings that the guest has compiled, the last used ones."""
+    """The work that the guest knows how to do, what was done last."""
 
     def __init__(self) -> None:
-        self._mappings: OrderedDict[str, Mapping] = OrderedDict()
+        self._known: OrderedDict[str, Work] = OrderedDict()
 
     def answer(self, header: dict[str, Any], body: bytes) -> bytes:  # Any: JSON
-        """Run a mapping and return the frame to send."""
+        """Do a piece of work and return the frame to send."""
         try:
-            mapping = self._mapping(header)
-            if mapping is None:
-                return render_frame({"unknown": True})
-            return render_frame({}, mapping(Document(body)).body)
+            work = self._work(header)
+            return render_frame({"unknown": True}) if work is None else render_frame({}, work(header, body))
         except Unfit as error:
             place = None if error.place is None else [error.place.line, error.place.column]
             return render_frame({
@@ -42,18 +51,17 @@ class Guest:
         except BadSettings as error:
             return render_frame({"code": "mapping-failed", "message": str(error), "subject": "mapping"})
 
-    def _mapping(self, header: dict[str, Any]) -> Mapping | None:
+    def _work(self, header: dict[str, Any]) -> Work | None:
         key = header["key"]
-        if key in self._mappings:
-            self._mappings.move_to_end(key)
-        elif "settings" not in header:
+        if key in self._known:
+            self._known.move_to_end(key)
+        elif "job" not in header:
             return None
         else:
-            tables = Tables.parse(header["tables"])
-            self._mappings[key] = Mapping(Settings.model_validate(header["settings"]), tables)
-            if len(self._mappings) > MOST_MAPPINGS:
-                self._mappings.popitem(last=False)
-        return self._mappings[key]
+            self._known[key] = import_module(JOBS[header["job"]]).make_work(header["make"])
+            if len(self._known) > MOST_KEPT:
+                self._known.popitem(last=False)
+        return self._known[key]
 
 
 def exactly(stream: BinaryIO, size: int) -> bytes:

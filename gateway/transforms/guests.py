@@ -5,6 +5,7 @@ import select
 import subprocess
 import sys
 import threading
+from hashlib import sha256
 from time import monotonic
 from typing import Any, Final
 
@@ -15,6 +16,16 @@ MOST: Final = 2
 GRACE_SECONDS: Final = 1.0
 START_SECONDS: Final = 10.0
 WAIT_SECONDS: Final = 10.0
+
+
+class Work:
+    """A kind of work for guests: the job's name (`guest.JOBS`), and what it is made of, which is sent once to each."""
+
+    __slots__ = ("known", "more")
+
+    def __init__(self, job: str, make: dict[str, Any]) -> None:  # Any: JSON
+        self.more = {"job": job, "make": make}
+        self.known = {"key": sha256(repr(self.more).encode()).hexdigest()}
 
 
 class _Process:
@@ -76,7 +87,7 @@ def _read(descriptor: int, size: int, deadline: float) -> bytes:
 
 
 class Guests:
-    """Runs mappings in guest processes. May be used by many threads; blocks the one that calls."""
+    """Has work done in guest processes. May be used by many threads; blocks the one that calls."""
 
     def __init__(self) -> None:
         self._idle: list[_Process] = []
@@ -85,21 +96,21 @@ class Guests:
         self._lock = threading.Lock()
         self._closed = False
 
-    def run(
-        self, known: dict[str, Any], more: dict[str, Any], body: bytes, seconds: float
-    ) -> bytes:  # Any: JSON
-        """Return what a mapping makes of a body. `more` is sent when the guest does not know the mapping yet.
+    def run(self, work: Work, body: bytes, seconds: float, **about: str) -> bytes:
+        """Return what comes of a body; `about` is what the work has to be told of it.
 
         Raises Unfit, and OutOfTime also when no guest becomes free in time.
         """
         if not self._places.acquire(timeout=WAIT_SECONDS):
             raise OutOfTime("All guest processes are busy.")
         try:
-            return self._run(known, more, body, seconds)
+            return self._run({**work.known, **about}, work.more, body, seconds)
         finally:
             self._places.release()
 
-    def _run(self, known: dict[str, Any], more: dict[str, Any], body: bytes, seconds: float) -> bytes:
+    def _run(
+        self, known: dict[str, Any], more: dict[str, Any], body: bytes, seconds: float
+    ) -> bytes:  # Any: JSON
         for _ in range(2):
             process = self._take()
             was_fresh, keep = process.is_fresh, False

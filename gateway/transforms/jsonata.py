@@ -3,8 +3,8 @@
 A plain mapping runs here (`plain.py`); every other one in a guest process, which can be killed.
 """
 
+from collections.abc import Callable
 from collections.abc import Mapping as Values
-from hashlib import sha256
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,7 +13,7 @@ from gateway.transforms.code_tables import Tables
 from gateway.transforms.contract import Document, OutOfTime
 from gateway.transforms.engine import Mapping, Settings, limits_for
 from gateway.transforms.flaws import first_flaw
-from gateway.transforms.guests import Guests
+from gateway.transforms.guests import Guests, Work
 from gateway.transforms.plain import is_plain
 
 
@@ -24,8 +24,9 @@ class GuestMapping:
         self._compiled = Mapping(settings, tables)
         self._limits = settings.limits
         self._guests = guests
-        self._more = {"settings": settings.model_dump(mode="json"), "tables": tables.render()}
-        self._known = {"key": sha256(repr(self._more).encode()).hexdigest()}
+        self._work = Work(
+            "mapping", {"settings": settings.model_dump(mode="json"), "tables": tables.render()}
+        )
 
     def reads(self) -> list[str]:
         """Return the fields of the input that the mapping reads."""
@@ -36,7 +37,7 @@ class GuestMapping:
         if hurry:
             raise OutOfTime("The mapping runs in a guest process.")
         seconds = limits_for(self._limits, len(document.body))["timeout"]
-        body = self._guests.run(self._known, self._more, document.body, seconds)
+        body = self._guests.run(self._work, document.body, seconds)
         return Document(body, "application/json", document.headers)
 
 
@@ -49,3 +50,9 @@ def build(settings: Values[str, Any], tables: Tables, guests: Guests) -> Mapping
     if is_plain(read.mapping):
         return Mapping(read, tables)
     return GuestMapping(read, tables, guests)
+
+
+def make_work(make: Values[str, Any]) -> Callable[[Values[str, Any], bytes], bytes]:  # Any: JSON
+    """Return what runs a mapping in a guest process."""
+    mapping = Mapping(Settings.model_validate(make["settings"]), Tables.parse(make["tables"]))
+    return lambda _header, body: mapping(Document(body)).body

@@ -22,6 +22,7 @@ from connectors.contract import CheckStep
 from gateway.api.app import create_admin
 from gateway.api.endpoint_flaws import endpoint_flaws
 from gateway.api.parts import AdminParts, Running
+from gateway.contracts.registration import VersionChecks
 from gateway.oauth import create_oauth
 from gateway.proxies import Proxies
 from gateway.settings import Settings
@@ -126,7 +127,10 @@ async def admin_node(where: Location, folder: Path, **settings: Any) -> AsyncIte
         stack.callback(guests.close)
         transforms = TransformChecks(guests)
         register = Register(
-            registry, node=NODE, check_version=endpoint_flaws(catalogue), check_transforms=transforms
+            registry,
+            node=NODE,
+            check_version=endpoint_flaws(catalogue),
+            check_transforms=VersionChecks(transforms),
         )
         parts = AdminParts(
             settings=Settings(node=NODE, data_dir=folder, **settings),

@@ -15,6 +15,8 @@ from lxml import etree
 MAX_DEPTH: Final = 200
 LARGE_BYTES: Final = 100_000
 """From here on documents are read in a thread, and by what lets other threads run meanwhile."""
+NOT_READ: Final = object()
+"""Stands for a document that nobody has read yet."""
 _EXACT_DIGITS = 18
 _BOM = codecs.BOM_UTF8
 
@@ -46,11 +48,30 @@ class Number:
 def read_json(body: bytes) -> Any:  # Any: foreign JSON
     """Return the document, its numbers exact. Raises Unreadable."""
     body = body.removeprefix(_BOM)
+    document, is_exact = _loaded(body)
+    return document if is_exact else _read_carefully(body)
+
+
+def load_json(body: bytes) -> tuple[Any, bool]:  # Any: foreign JSON
+    """Return the document with numbers in a computer's form, and whether they are those that were written.
+
+    Raises Unreadable, for a name that stands twice in one object too.
+    """
+    body = body.removeprefix(_BOM)
+    document, is_exact = _loaded(body)
+    if not is_exact:
+        _read_carefully(body)
+    return document, is_exact
+
+
+def _loaded(body: bytes) -> tuple[Any, bool]:  # Any: foreign JSON
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
         raise Unreadable("json") from None
-    return document if _is_plain(document, body) else _read_carefully(body)
+    # Most providers write JSON as we would: then nothing can have been lost.
+    is_flat = body.count(b"{") + body.count(b"[") <= MAX_DEPTH
+    return document, (is_flat and orjson.dumps(document) == body) or _is_plain(document, body)
 
 
 def write_json(document: object) -> bytes:

@@ -2,20 +2,23 @@
 
 from typing import Any
 
-from gateway.transforms.minimise.documents import LARGE_BYTES, read_json, write_json
+from gateway.transforms.minimise.documents import LARGE_BYTES, NOT_READ, read_json, write_json
 from gateway.transforms.minimise.large_json import limit_large_json
 from gateway.transforms.minimise.trees import Node
 from gateway.transforms.minimise.values import GONE
 
 
-def limit_json(body: bytes, top: Node) -> bytes:
+def limit_json(body: bytes, top: Node, document: Any = NOT_READ) -> bytes:  # Any: foreign JSON
     """Return the document with what the tree allows, order kept. Raises Unreadable.
+
+    `document` is what `load_json` read without loss, where that has been done.
 
     An object stays an object and a list a list, be it an empty one; of a single value null is left.
     """
     if len(body) >= LARGE_BYTES:
         return limit_large_json(body, top)
-    document = read_json(body)
+    if document is NOT_READ:
+        document = read_json(body)
     if type(document) is dict and not top.whole:
         return write_json(_object(document, top.below))
     kept = _limited(document, top)

@@ -7,7 +7,7 @@ from typing import Final
 
 import orjson
 
-from gateway.transforms.minimise.documents import Unreadable
+from gateway.transforms.minimise.documents import NOT_READ, Unreadable
 from gateway.transforms.minimise.json import limit_json
 from gateway.transforms.minimise.trees import Rule, json_tree, xml_tree
 from gateway.transforms.minimise.xml import limit_xml
@@ -43,10 +43,11 @@ class Scope:
         }
         self.name = f"{key}#{sha256(orjson.dumps(said)).hexdigest()[:_DIGEST_DIGITS]}"
 
-    def limit(self, body: bytes, media_type: str) -> tuple[bytes, str]:
+    def limit(self, body: bytes, media_type: str, document: object = NOT_READ) -> tuple[bytes, str]:
         """Return the answer with what is released of it, and its media type. Raises Unreadable.
 
-        What it is, JSON or XML, is told from the answer itself: a label is easily wrong.
+        What it is, JSON or XML, is told from the answer itself: a label is easily wrong. `document` is the JSON in it,
+        where somebody has read that without loss.
         """
         start = body[:_START_BYTES].lstrip(b" \t\r\n")
         if not start and not body.strip():
@@ -56,7 +57,7 @@ class Scope:
             return limit_xml(body, charset[1] if charset else "", self._xml), in_utf_8(media_type)
         if not start.startswith(_JSON_MARKS) and "json" not in media_type.lower():
             raise Unreadable("form")
-        return limit_json(body, self._json), in_utf_8(media_type)
+        return limit_json(body, self._json, document), in_utf_8(media_type)
 
 
 class Scopes:

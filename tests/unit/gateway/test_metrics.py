@@ -130,7 +130,15 @@ def test_names_begin_with_ours_and_end_in_their_unit() -> None:
     for declared in DECLARATIONS:
         assert re.fullmatch(r"lgsp_[a-z_]+", declared.name)
         assert declared.name.endswith("_total") is (declared.kind == "counter")
-        assert set(declared.labels) <= {"service", "outcome", "reason", "result", "national_database", "mode"}
+        assert set(declared.labels) <= {
+            "service",
+            "outcome",
+            "reason",
+            "result",
+            "national_database",
+            "mode",
+            "direction",
+        }
         assert f"| `{declared.name}` |" in reference()
 
 
