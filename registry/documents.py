@@ -4,7 +4,7 @@ A document that does not fit raises Invalid; its flaws have a JSON pointer and o
 `registry.wording`.
 """
 
-import unicodedata
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
@@ -19,7 +19,8 @@ from registry.errors import Flaw, Invalid
 from registry.stores import Document
 
 _MAX_DEPTH = 40
-_ALLOWED_CONTROLS = frozenset("\t\n\r")
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters but for tab and line ends, and halves of surrogate pairs."""
 
 _CODES = {
     "unexpected_keyword_argument": "unknown-field",
@@ -130,9 +131,7 @@ def _bad_text(value: object, pointer: str, depth: int = 0) -> Iterator[Flaw]:
     if depth > _MAX_DEPTH:
         yield Flaw(pointer, "too-deep", "This is nested too deeply.")
     elif isinstance(value, str):
-        if any(
-            unicodedata.category(char) in {"Cc", "Cs"} and char not in _ALLOWED_CONTROLS for char in value
-        ):
+        if _CONTROLS.search(value):
             yield Flaw(pointer, "control-character", "Control characters are not allowed here.")
     elif isinstance(value, Mapping):
         for key, item in value.items():

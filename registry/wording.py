@@ -31,6 +31,7 @@ FLAWS: Mapping[str, Words] = {
         "Không được dùng ký tự điều khiển.", "Control characters are not allowed here."
     ),
     "too-deep": Words("Dữ liệu lồng nhau quá sâu.", "This is nested too deeply."),
+    "description": Words("Không dùng được bản mô tả này.", "This description cannot be used."),
     "cursor": Words(
         "Con trỏ trang không thuộc lần tìm kiếm này.", "The cursor does not belong to this search."
     ),
