@@ -248,7 +248,14 @@ PROBLEM: Schema = record(
 )
 
 CONNECTOR = record(
-    {"kind": TEXT, "version": TEXT, "capabilities": ANYTHING, "settings": ANYTHING, "broken": TEXT},
+    {
+        "kind": TEXT,
+        "version": TEXT,
+        "package": TEXT,
+        "capabilities": ANYTHING,
+        "settings": ANYTHING,
+        "broken": TEXT,
+    },
     optional=("version", "capabilities", "settings", "broken"),
 )
 

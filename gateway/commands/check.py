@@ -79,6 +79,18 @@ def _packages() -> Line:
     )
 
 
+def _connectors(settings: Settings) -> Line:
+    from connectors.catalogue import installed  # noqa: PLC0415  (it imports all of them)
+
+    catalogue = installed()
+    broken = "; ".join(f"{it.name} ({it.package or it.value}): {it.reason}" for it in catalogue.broken)
+    if broken:
+        vi, en = f"không dùng được, nút vẫn chạy: {broken}", f"not usable, the node runs without: {broken}"
+        return Line(name="connectors", ok=False, vi=vi, en=en)
+    kinds = ", ".join(sorted(connector.kind for connector in catalogue))
+    return Line(name="connectors", ok=True, vi=kinds, en=kinds)
+
+
 def _database(settings: Settings) -> Line:
     from gateway.starting import schema_told  # noqa: PLC0415  (it needs the connectors)
     from registry.errors import RegistryError, SchemaUnknown  # noqa: PLC0415  (SQLAlchemy is slow to import)
@@ -201,4 +213,12 @@ def _disk(settings: Settings) -> Line:
     )
 
 
-LOOKS: tuple[Callable[[Settings], Line], ...] = (_database, _node_key, _subject_keys, _ports, _clock, _disk)
+LOOKS: tuple[Callable[[Settings], Line], ...] = (
+    _database,
+    _node_key,
+    _subject_keys,
+    _ports,
+    _clock,
+    _disk,
+    _connectors,
+)

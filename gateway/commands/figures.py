@@ -23,6 +23,7 @@ def connectors(*, access: Access = NOT_GIVEN, as_json: AsJson = False) -> int:
         columns = [
             ("Loại", "Kind"),
             ("Bản", "Version"),
+            ("Gói", "Package"),
             ("Truyền luồng", "Streams"),
             ("Gọi lại an toàn", "Idempotence"),
             ("Không dùng được vì", "Not usable because"),
@@ -35,9 +36,9 @@ def connectors(*, access: Access = NOT_GIVEN, as_json: AsJson = False) -> int:
 
 def connector_row(item: Json) -> tuple[object, ...]:
     if "broken" in item:
-        return item["kind"], None, None, None, item["broken"]
+        return item["kind"], None, item["package"], None, None, item["broken"]
     can = item["capabilities"]
-    return item["kind"], item["version"], can["streaming"], can["idempotence"], None
+    return item["kind"], item["version"], item["package"], can["streaming"], can["idempotence"], None
 
 
 def connectivity(

@@ -220,7 +220,18 @@ def test_check_looks_at_everything(machine: Machine) -> None:
 
     lines = {line["name"]: line["ok"] for line in json.loads(good.stdout)}
     assert lines == dict.fromkeys(
-        ("packages", "settings", "database", "node key", "subject keys", "ports", "clock", "disk"), True
+        (
+            "packages",
+            "settings",
+            "database",
+            "node key",
+            "subject keys",
+            "ports",
+            "clock",
+            "disk",
+            "connectors",
+        ),
+        True,
     )
     assert good.returncode == 0
     assert bad.returncode == 1

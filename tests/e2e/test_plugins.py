@@ -1,0 +1,58 @@
+"""Connectors of other people's making on a real node: the broken ones are named, and the node runs without them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.node import running_node
+from tests.plugins import SPOILT, install_spoilt
+
+
+async def test_a_node_starts_without_the_broken_plug_ins_and_names_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    install_spoilt(packages)
+    monkeypatch.setenv("PYTHONPATH", str(packages))
+
+    async with running_node(tmp_path / "node") as node:
+        await node.offer()
+        await node.offer("DichVuTot", endpoint={"connector": "good"})
+        for service in ("DoanhNghiep", "DichVuTot"):
+            await node.grant(service)
+        caller = await node.client("mot-cua", system="H99:mot-cua")
+        answers = [await caller.call(f"/{service}/1.0/chiTietDoanhNghiep") for service in ("DoanhNghiep", "DichVuTot")]
+        metrics = (await node.http.get("/metrics")).text
+
+        def lgsp(*words: str) -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                [sys.executable, "-m", "gateway", *words], env=os.environ | node.environment | {"LGSP_LANGUAGE": "en"},
+                capture_output=True, text=True, check=False, timeout=60,
+            )  # fmt: skip
+
+        listed = json.loads(lgsp("connectors", "--local", "--json").stdout)
+        table, checked = lgsp("connectors", "--local"), lgsp("check")
+        log = node.log.read_text("utf-8")
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert f"lgsp_connectors_quarantined {len(SPOILT)}.0" in metrics
+    broken = {it["kind"]: it for it in listed if "broken" in it}
+    assert set(broken) == set(SPOILT)
+    assert all(broken[kind]["broken"].startswith(reason) for kind, (_, reason) in SPOILT.items())
+    good = next(it for it in listed if it["kind"] == "good")
+    assert (good["version"], good["package"]) == ("3", "good 1.0")
+    assert {"streaming", "idempotence", "ordering", "max_in_flight"} == set(good["capabilities"])
+    assert good["settings"]["additionalProperties"] is False
+    assert table.returncode == 0
+    assert "Not usable because" in table.stdout
+    assert checked.returncode == 1
+    assert "not ok  connectors: not usable, the node runs without: " in checked.stdout
+    for kind in SPOILT:
+        assert f"{kind} (spoilt-" in checked.stdout
+        assert f'"package":"spoilt-{kind.lower().replace("_", "-")} 1.0"' in log.replace(": ", ":")
+    assert log.count("connector.quarantined") == len(SPOILT)
