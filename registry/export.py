@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from registry.documents import parse
-from registry.entities import SPECS, FieldRule, Kind
+from registry.entities import SPECS, Entity, FieldRule, Kind
 from registry.labels import is_in_use
 from registry.references import Link, with_targets
 from registry.register.directory import Directory
@@ -23,7 +23,15 @@ async def export(registry: Registry) -> str:
     What has ended (withdrawn needs, refused and revoked grants) is history and not written.
     """
     _, directory = await Directory.load(registry)
-    content = {kind.value: _items(directory, kind) for kind in ORDER}
+    return _yaml({kind.value: _items(directory, kind) for kind in ORDER})
+
+
+def render_yaml(kind: Kind, entity: Entity) -> str:
+    """Return a file with one object as a person writes it, for `lgsp apply`."""
+    return _yaml({kind.value: [_brief(entity)]})
+
+
+def _yaml(content: Mapping[str, list[Document]]) -> str:
     return yaml.dump(
         {name: items for name, items in content.items() if items},
         Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper),

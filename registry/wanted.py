@@ -52,9 +52,6 @@ _TEXT_KEYS = frozenset(
     }
 )
 """Fields whose values are text, whatever they look like."""
-_AS_WRITTEN = frozenset({"examples", "schema", "schemas"})
-"""Fields that hold JSON of others, in which those names mean nothing."""
-
 _AS_IT_STANDS = frozenset({"schema", "schemas", "examples"})
 """Fields whose members are not ours: a `code` in there may well be a number."""
 
@@ -200,9 +197,6 @@ def _explain(error: Exception) -> str:
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # the class is found at run time
     """A safe loader that keeps codes and days as text, and refuses a key that stands twice."""
 
-    as_written = 0
-    """How many fields there are around this place whose values are nobody's codes."""
-
     foreign = 0
     """Above 0 inside what is not ours."""
 
@@ -220,13 +214,6 @@ def _mapping(loader: Any, node: yaml.MappingNode) -> Iterator[dict[Any, Any]]:  
 
 
 def _value(loader: Any, name: str, node: yaml.Node) -> Any:
-    if name in _AS_WRITTEN and isinstance(node, yaml.MappingNode):
-        loader.as_written += 1
-        found = loader.construct_object(node, deep=True)
-        loader.as_written -= 1
-        return found
-    if loader.as_written:
-        return loader.construct_object(node, deep=True)
     if name in _AS_IT_STANDS or loader.foreign:
         loader.foreign += 1
         value = loader.construct_object(node, deep=True)

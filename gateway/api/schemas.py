@@ -225,6 +225,16 @@ CHAINED = record({"node": TEXT, "slot": COUNT, "batch": COUNT, "position": COUNT
 OPERATION = record(
     {"name": TEXT, "method": TEXT, "path": TEXT, "title_vi": TEXT, "title_en": TEXT, "effect": TEXT}
 )
+BOTH = record({"vi": TEXT, "en": TEXT})
+NOT_TAKEN = record(
+    {
+        "pointer": {"type": "string", "description": "A JSON pointer into the description."},
+        "code": TEXT,
+        "detail": TEXT,
+        "why": BOTH,
+        "instead": BOTH,
+    }
+)
 TOLD = record({"title": TEXT, "detail": TEXT})
 
 PROBLEM: Schema = record(
@@ -405,6 +415,18 @@ SCHEMAS: Mapping[str, Schema] = {
         }
     ),
     "CheckedVersion": record({"version": TEXT, "label": TEXT, "endpoints": items(ENDPOINT)}),
+    "ImportedDescription": record(
+        {
+            "applied": {"type": "boolean"},
+            **dict.fromkeys(("kind", "title", "number", "label"), TEXT),
+            **dict.fromkeys(("id", "yaml"), MAYBE_TEXT),
+            "operations": items(OPERATION),
+            "schemas": COUNT,
+            "endpoints": ANYTHING,
+            "not_taken": items(NOT_TAKEN),
+            "not_taken_total": COUNT,
+        }
+    ),
     "OpenAPI": record({"openapi": TEXT, "info": ANYTHING, "servers": items(ANYTHING), "paths": ANYTHING}),
     "TriedTransforms": record(
         {

@@ -43,6 +43,11 @@ COMMANDS: tuple[Row, ...] = (
         "gateway.commands.registry:inventory",
         "Take over systems and needs from a CSV or XLSX file.",
     ),
+    Row(
+        "import openapi",
+        "gateway.commands.import_description:openapi",
+        "Make a draft of a version from an OpenAPI description.",
+    ),
     Row("client create", "gateway.commands.client:create", "Add a client; its secret is shown once."),
     Row("client rotate", "gateway.commands.client:rotate", "Give a client a new secret."),
     Row("client disable", "gateway.commands.client:disable", "Stop a client, with every token that it has."),
