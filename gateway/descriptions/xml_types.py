@@ -60,7 +60,7 @@ class TypeWriter:
                 self._notes.add(f"/types/{name}", "wsdl-type", "xs:anyType")
             return {}
         known = (id(start), way) in self._names
-        if known or level > _DEEPEST or (start.name and not is_start):
+        if known or level > _DEEPEST or start.name:
             return self._shared(start, way, name)
         return self._complex(start, way, name, level)
 
