@@ -196,6 +196,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     **_each("usage", "read", EVERYBODY),
     **_each("metrics", "read", EVERYBODY),
     **_each("evidence", "read", {NODE: anyones, AUDITOR: anyones, ORGANISATION: as_party, OWNER: as_party}),
+    **_each("violation", "read", {NODE: anyones, AUDITOR: anyones, ORGANISATION: as_party, OWNER: as_party}),
     # whom it was about: for auditors, and for the parties of the exchanges
     **_each("subject", "read", {AUDITOR: anyones, ORGANISATION: as_party}),
     **_each("revision", "read", {NODE: anyones, AUDITOR: anyones}),

@@ -37,6 +37,7 @@ from gateway.metrics import Metrics
 from gateway.metrics_page import metrics_gate, metrics_page
 from gateway.monitoring.connectivity import gauges
 from gateway.monitoring.rule import Rule
+from gateway.monitoring.violations import ViolationBook
 from gateway.network import GuardedNetwork
 from gateway.node_key import read_node_key
 from gateway.oauth import KeyWatch, create_oauth
@@ -65,6 +66,7 @@ from registry.sql.ledger_keys import open_signer
 from registry.sql.proofs import Proofs
 from registry.sql.registry import SQLRegistry, open_registry
 from registry.sql.subjects import SubjectReader
+from registry.sql.violations import ViolationStore
 from registry.sql.workers import Workers
 from registry.writer import LedgerWriter
 
@@ -77,6 +79,7 @@ CHECKPOINT_SECONDS = 5.0
 FIGURES_SECONDS = 60.0
 GAUGES_SECONDS = 1.0
 TALLY_SECONDS = 60.0
+VIOLATIONS_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,8 +239,9 @@ class Builder:
             settle=self.quotas.settle,
             problem=problem_reply,
         )
-        self.violations = ViolationCounts(self.metrics)
-        check = ContractStep(self.violations, self.guests)
+        counts = ViolationCounts()
+        self.violations = ViolationBook(counts, ViolationStore(self.registry_engine))
+        check = ContractStep(counts, self.metrics, self.guests)
         identify = Identify(self.verify, self.ring, now=time.time)
         pipeline = Pipeline(
             self.snapshots,
@@ -292,6 +296,7 @@ class Builder:
                 work=self._acknowledge,
                 bell=self.new_revision,
             ),
+            Chore(name="violations", seconds=VIOLATIONS_SECONDS, work=self.violations.flush),
             Chore(name="figures", seconds=FIGURES_SECONDS, work=self._refresh_figures, at_once=True),
             # Another worker may be the one that is asked for the metrics.
             Chore(name="gauges", seconds=GAUGES_SECONDS, work=self._refresh_gauges, at_once=True),
@@ -330,6 +335,7 @@ class Builder:
     async def leave(self) -> None:
         """Note that this worker runs no more; when the database is away, its silence says so too."""
         with suppress(StoreUnavailable):
+            await self.violations.flush()
             await self.workers.forget(self.worker)
 
     async def _refresh_figures(self) -> None:
@@ -453,6 +459,7 @@ class Builder:
             evidence=EvidenceReader(self.ledger_engine),
             proofs=self.proofs,
             usage=self.usage,
+            violations=self.violations,
             subjects=SubjectReader(self.ledger_engine),
             subject_keys=self.subject_keys,
             check=self._check,

@@ -31,6 +31,7 @@ from gateway.api import (
     systems,
     transforms,
     versions,
+    violations,
     wsdl,
 )
 from gateway.api.bodies import SMALL
@@ -74,6 +75,7 @@ def all_routes() -> Iterator[Route]:
     yield from services.ROUTES
     yield from versions.ROUTES
     yield from wsdl.ROUTES
+    yield from violations.ROUTES
     yield from descriptions.ROUTES
     yield from transforms.ROUTES
     yield from clients.ROUTES

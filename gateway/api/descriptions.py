@@ -18,7 +18,7 @@ from gateway.api.schemas import PROBLEM
 from gateway.api.services import CALLABLE
 from gateway.api.visit import Query, Visit
 from gateway.api.wsdl import choose
-from gateway.descriptions.formats import FORMATS, MOST_BYTES, read
+from gateway.descriptions.formats import FORMATS, MOST_BYTES, Selection, read
 from gateway.descriptions.openapi import describe
 from gateway.descriptions.versions import Wish, summary, version_of
 from registry.descriptions.notes import NotTaken
@@ -78,6 +78,12 @@ class ImportQuery(Query):
         tuple[Annotated[str, Field(min_length=1, max_length=300)], ...],
         Field(max_length=200, description="Take only these operations, tags or beginnings of paths."),
     ] = ()
+    wsdl_service: Annotated[
+        str | None, Field(max_length=200, description="Of a WSDL: its service; else the first.")
+    ] = None
+    wsdl_port: Annotated[
+        str | None, Field(max_length=200, description="Of a WSDL: its port; else the first for SOAP.")
+    ] = None
     replace: Annotated[
         bool, Field(description="If there is a draft of this number, read the description into it again.")
     ] = False
@@ -89,7 +95,8 @@ async def import_description(visit: Visit) -> Response:
     """Take a description in as a draft, and answer what could not be taken, item by item."""
     stored, query = await visit.stored(Kind.SERVICE), visit.query(ImportQuery)
     content, media_type = await read_body(visit.request, limit=visit.limit, accepted=tuple(FORMATS))
-    described = await read(FORMATS[media_type], content, frozenset(query.only))
+    selection = Selection(only=frozenset(query.only), service=query.wsdl_service, port=query.wsdl_port)
+    described = await read(FORMATS[media_type], content, selection)
     before = await _same_number(visit, stored, query.version)
     if before is not None and not (query.replace and before.document["status"] == "draft"):
         raise AlreadyThere("/version", before.label)
@@ -169,8 +176,9 @@ ROUTES = (
         query=ImportQuery,
         summary="Take a description in as a draft of a version",
         description=(
-            "OpenAPI 3.0 and 3.1 (and Swagger 2.0), JSON or YAML. Nothing that it refers to is fetched. What cannot "
-            "be taken is answered item by item in `not_taken`, with what happens instead; the rest is usable."
+            "OpenAPI 3.0 and 3.1 (and Swagger 2.0) as JSON or YAML, WSDL 1.1 as XML or, with the files that it imports, "
+            'as `{"files": [{"name", "text"}]}`. Nothing that it refers to is fetched. What cannot be taken is answered '
+            "item by item in `not_taken`, with what happens instead; the rest is usable."
         ),
         body=Body(types=dict.fromkeys(FORMATS, ""), limit=MOST_BYTES),
         answer=Answer(schema="ImportedDescription"),

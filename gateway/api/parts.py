@@ -7,6 +7,7 @@ from typing import Protocol
 from auth.keys import KeyRing
 from connectors.catalogue import Catalogue
 from connectors.contract import CheckStep
+from gateway.monitoring.violations import ViolationBook
 from gateway.proxies import Proxies
 from gateway.settings import Settings
 from gateway.subject_keys import SubjectKeys
@@ -56,6 +57,7 @@ class AdminParts:
     evidence: EvidenceReader
     proofs: Proofs
     usage: UsageReader
+    violations: ViolationBook
     subjects: SubjectReader | None
     subject_keys: SubjectKeys
     check: Callable[[Endpoint, str], Awaitable[Sequence[CheckStep]]]

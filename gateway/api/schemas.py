@@ -71,6 +71,19 @@ CHECKPOINT: Schema = {
     "type": ["object", "null"],
     "description": "The newest checkpoint of the ledger; `at` is in microseconds since 1970.",
 }
+VIOLATION = record(
+    {
+        **dict.fromkeys(("environment", "consumer", "version", "operation"), TEXT),
+        "direction": {"enum": ["request", "reply"]},
+        "mode": {"enum": ["shadow", "enforce"]},
+        "at": {"enum": ["body", "path", "query", "header"]},
+        "pointer": TEXT,
+        "rule": TEXT,
+        "count": COUNT,
+        "first_at": MOMENT,
+        "last_at": MOMENT,
+    }
+)
 PROOF: Schema = {
     **record(
         {"header": TEXT, "signature": TEXT, "path": items(TEXT), "checkpoint": {"type": ["string", "null"]}}
@@ -321,6 +334,13 @@ SCHEMAS: Mapping[str, Schema] = {
     "Usage": record(
         {
             "items": items(USAGE_SUM),
+            "total": COUNT,
+            "labels": {"type": "object", "additionalProperties": TEXT},
+        }
+    ),
+    "Violations": record(
+        {
+            "items": items(VIOLATION),
             "total": COUNT,
             "labels": {"type": "object", "additionalProperties": TEXT},
         }

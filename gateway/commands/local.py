@@ -18,8 +18,10 @@ from gateway.api.parts import AdminParts, Running
 from gateway.api.visit import Caller
 from gateway.commands.failures import Failed
 from gateway.commands.node_settings import node_settings
+from gateway.contracts.counts import ViolationCounts
 from gateway.contracts.registration import VersionChecks
 from gateway.logs import configure
+from gateway.monitoring.violations import ViolationBook
 from gateway.node_key import NodeKeyWrong, read_node_key
 from gateway.proxies import Proxies
 from gateway.settings import Settings
@@ -36,6 +38,7 @@ from registry.sql.keys import KeyStore
 from registry.sql.ledger import EvidenceReader, UsageReader
 from registry.sql.proofs import Proofs
 from registry.sql.registry import SQLRegistry, open_registry
+from registry.sql.violations import ViolationStore
 from registry.sql.workers import Workers
 from registry.stores import Author
 
@@ -131,6 +134,7 @@ def _joined(
         evidence=EvidenceReader(ledger),
         proofs=Proofs(ledger, node_key, node=settings.node),
         usage=UsageReader(ledger),
+        violations=ViolationBook(ViolationCounts(), ViolationStore(engine)),
         subjects=None,
         subject_keys=SubjectKeys(
             subject_keys_path(settings.subject_keys_file, settings.data_dir),

@@ -48,6 +48,11 @@ COMMANDS: tuple[Row, ...] = (
         "gateway.commands.import_description:openapi",
         "Make a draft of a version from an OpenAPI description.",
     ),
+    Row(
+        "import wsdl",
+        "gateway.commands.import_description:wsdl",
+        "Make a draft of a version from a WSDL description.",
+    ),
     Row("client create", "gateway.commands.client:create", "Add a client; its secret is shown once."),
     Row("client rotate", "gateway.commands.client:rotate", "Give a client a new secret."),
     Row("client disable", "gateway.commands.client:disable", "Stop a client, with every token that it has."),
@@ -122,6 +127,11 @@ COMMANDS: tuple[Row, ...] = (
     Row("evidence rotate", "gateway.commands.evidence:rotate", "Make a new key that signs the ledger."),
     Row("usage show", "gateway.commands.usage:show", "Print sums of exchanges."),
     Row("usage rebuild", "gateway.commands.figures:usage_rebuild", "Recompute usage from the evidence."),
+    Row(
+        "violations",
+        "gateway.commands.violations:show",
+        "List where messages break a service's contract.",
+    ),
     Row(
         "reconcile",
         "gateway.commands.reconcile:reconcile",

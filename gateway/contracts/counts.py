@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from time import time
-from typing import Final, NamedTuple, Protocol
+from typing import Final
 
 from gateway.contracts.compiled import Check
 from gateway.contracts.violations import ANY, Violation
 from registry.evidence import Record
+from registry.violations import Count, ViolationKey
 
 MOST_KINDS: Final = 100
 """So many different violations are told apart for one consumer's use of an operation; the rest count as one."""
@@ -16,48 +17,15 @@ MOST_KEYS: Final = 20_000
 MORE: Final = Violation("body", f"/{ANY}", "more")
 
 
-class ViolationKey(NamedTuple):
-    """What is counted apart. Ids are those of the registry."""
-
-    environment: str
-    consumer: str
-    provider: str
-    service: str
-    version: str
-    operation: str
-    direction: str
-    mode: str
-    at: str
-    pointer: str
-    rule: str
-
-
-@dataclass(slots=True)
-class Count:
-    """How often, and when first and last, in epoch seconds."""
-
-    first: float
-    last: float
-    count: int = 0
-
-
-class Messages(Protocol):
-    """Where messages that break a contract are counted for the metrics."""
-
-    def contract_violated(self, service: str, direction: str, mode: str) -> None: ...
-
-
 @dataclass(slots=True)
 class ViolationCounts:
     """What was found since the counts were last taken."""
 
-    messages: Messages
     _counts: dict[ViolationKey, Count] = field(default_factory=dict)
     _kinds: dict[tuple[str, ...], int] = field(default_factory=dict)
 
-    def add(self, service: str, record: Record, check: Check, violations: Iterable[Violation]) -> None:
+    def add(self, record: Record, check: Check, violations: Iterable[Violation]) -> None:
         """Count what is wrong with one message of an exchange."""
-        self.messages.contract_violated(service, check.direction, check.mode)
         now = time()
         for violation in violations:
             self._add(self._key(record, check, violation), now)

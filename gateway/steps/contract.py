@@ -7,7 +7,7 @@ process. `shadow` never changes an answer. `enforce` refuses what breaks the con
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 from anyio import CapacityLimiter, to_thread
 
@@ -34,11 +34,18 @@ NOTHING_TO_CHECK: Final = frozenset({204, 205, 206})
 Watch = Callable[[Exchange], AbstractContextManager[None]]
 
 
+class Messages(Protocol):
+    """Where messages that break a contract are counted for the metrics."""
+
+    def contract_violated(self, service: str, direction: str, mode: str) -> None: ...
+
+
 class ContractStep:
     """Checks messages by their operations' contracts."""
 
-    def __init__(self, counts: ViolationCounts, guests: Guests) -> None:
+    def __init__(self, counts: ViolationCounts, messages: Messages, guests: Guests) -> None:
         self._counts = counts
+        self._messages = messages
         self._guests = guests
         self._at_once = CapacityLimiter(AT_ONCE)
 
@@ -110,7 +117,8 @@ class ContractStep:
     def _note(self, exchange: Exchange, check: Check, found: Sequence[Violation]) -> tuple[Violation, ...]:
         told = distinct(found)
         name = exchange.service.name if exchange.service is not None else ""
-        self._counts.add(name, exchange.record, check, told)
+        self._messages.contract_violated(name, check.direction, check.mode)
+        self._counts.add(exchange.record, check, told)
         return told
 
 

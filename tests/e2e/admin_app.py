@@ -22,7 +22,9 @@ from connectors.contract import CheckStep
 from gateway.api.app import create_admin
 from gateway.api.endpoint_flaws import endpoint_flaws
 from gateway.api.parts import AdminParts, Running
+from gateway.contracts.counts import ViolationCounts
 from gateway.contracts.registration import VersionChecks
+from gateway.monitoring.violations import ViolationBook
 from gateway.oauth import create_oauth
 from gateway.proxies import Proxies
 from gateway.settings import Settings
@@ -40,6 +42,7 @@ from registry.sql.ledger import EvidenceReader, UsageReader
 from registry.sql.proofs import Proofs
 from registry.sql.registry import SQLRegistry, open_registry
 from registry.sql.subjects import SubjectReader
+from registry.sql.violations import ViolationStore
 from registry.stores import Stored
 from tests.factories import LOCAL, NODE
 
@@ -140,6 +143,7 @@ async def admin_node(where: Location, folder: Path, **settings: Any) -> AsyncIte
             evidence=EvidenceReader(ledger),
             proofs=Proofs(ledger, NODE_KEY, node=NODE),
             usage=UsageReader(ledger),
+            violations=ViolationBook(ViolationCounts(), ViolationStore(engine)),
             subjects=SubjectReader(ledger),
             subject_keys=SubjectKeys(subject_keys_path(None, folder), make=True),
             check=_check,
