@@ -89,12 +89,9 @@ def _operation(operation: Operation, method: str, path: str, version: Version) -
 
 
 def _words(operation: Operation) -> Json:
-    words: Json = {}
-    if operation.title_vi or operation.title_en:
-        words["summary"] = operation.title_vi or operation.title_en
-    if operation.title_en:
-        words["x-lgsp-title-en"] = operation.title_en
-    return words
+    titles = {"x-lgsp-title-vi": operation.title_vi, "x-lgsp-title-en": operation.title_en}
+    words: Json = {name: title for name, title in titles.items() if title}
+    return ({"summary": operation.title_vi or operation.title_en} | words) if words else {}
 
 
 def _extensions(operation: Operation) -> Json:

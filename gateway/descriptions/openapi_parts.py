@@ -92,7 +92,14 @@ def components(
 
 def header(name: str, vi: str, en: str) -> Json:
     """Return one of our headers as a parameter."""
-    return {"name": name, "in": "header", "required": False, "description": f"{vi} / {en}", "schema": _CODE}
+    return {
+        "name": name,
+        "in": "header",
+        "required": False,
+        "description": f"{vi} / {en}",
+        "schema": _CODE,
+        "x-lgsp-node": True,
+    }
 
 
 def problems() -> Json:

@@ -40,7 +40,7 @@ class MessageReader:
         found = self._success(responses)
         if found is None:
             return None
-        if found.get("headers").mapping:
+        if any(not str(name).lower().startswith("lgsp-") for name in found.get("headers").mapping):
             self._notes.add(found.get("headers").pointer, "reply-headers")
         return self._body(found, required=True)
 

@@ -10,6 +10,7 @@ from registry.descriptions.described import Described
 from registry.descriptions.messages import MessageReader
 from registry.descriptions.names import name_of_route, operation_name, unique
 from registry.descriptions.notes import Notes
+from registry.descriptions.own import ANY, as_said
 from registry.descriptions.parameters import ParameterReader
 from registry.descriptions.paths import template_of
 from registry.descriptions.reading import read_text
@@ -142,6 +143,8 @@ class _Reader:
         )
 
     def _operation(self, path: str, item: Place, method: str, place: Place) -> Operation | None:
+        if place.mapping.get(ANY) in self._names:
+            return None  # taken already, for any method
         template = template_of(path)
         if template is None:
             self._notes.add(place.pointer, "path", path)
@@ -165,14 +168,14 @@ class _Reader:
             effect="read" if method in _READS else "write",
         )
         return replace(
-            operation,
+            as_said(operation, place),
             parameters=self._parameters.read(item, place, template),
             request=self._messages.request(place),
             reply=self._messages.reply(place),
         )
 
     def _name(self, method: str, path: str, place: Place) -> str:
-        given = place.get("operationId")
+        given = place.get(ANY) if ANY in place.mapping else place.get("operationId")
         wanted = operation_name(given.value) if isinstance(given.value, str) else ""
         name = unique(wanted or name_of_route(method, path), self._names)
         if given.is_there and name != given.value:

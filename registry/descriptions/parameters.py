@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Final, cast
 
+from registry.descriptions.own import NODE
 from registry.descriptions.paths import Template
 from registry.descriptions.schemas import SchemaReader
 from registry.descriptions.tree import Place, Tree
@@ -69,7 +70,8 @@ class ParameterReader:
         if at == "cookie":
             self._notes.add(place.pointer, "cookie", name)
         elif at == "header" and (lowered in _OURS or lowered.startswith("lgsp-")):
-            self._notes.add(place.pointer, "header-ours", name)
+            if place.mapping.get(NODE) is not True:
+                self._notes.add(place.pointer, "header-ours", name)
         elif at == "path" and name not in template.names:
             if not any("{" + name + "}" in segment for segment in template.joined):
                 self._notes.add(place.pointer, "parameter", name)

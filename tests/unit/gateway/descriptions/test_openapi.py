@@ -1,6 +1,9 @@
 """A version as OpenAPI 3.1: whole, sound, and with nothing in it that leads nowhere."""
 
+import json
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -8,7 +11,8 @@ import jsonschema_rs
 
 from gateway.api.schemas import PROBLEM
 from gateway.descriptions.openapi import describe
-from registry.entities import Version
+from registry.descriptions.openapi import read_openapi
+from registry.entities import Operation, Parameter, Version
 from tests.descriptions import ISSUER, a_described_version, its_service
 
 
@@ -126,3 +130,38 @@ def test_a_schema_that_leads_nowhere_is_left_open_and_says_why() -> None:
 
     assert list(content["application/json"]["schema"]) == ["description"]
     assert not [one for one in references(document) if not one.startswith("#/")]
+
+
+def test_it_reads_back_as_the_same_operations_and_schemas() -> None:
+    version = a_described_version()
+    back = read_openapi(json.dumps(described(version)))
+
+    assert [one.code for one in back.not_taken] == ["security"]
+    assert back.schemas == version.schemas
+    assert back.settings == {"url": f"{ISSUER}/HoTich/1.0"}
+    there = {one.name: comparable(one) for one in version.operations}
+    here = {one.name: comparable(one) for one in back.operations}
+    assert here.keys() == there.keys()
+    for name, operation in there.items():
+        assert here[name] == operation
+
+
+def comparable(operation: Operation) -> Operation:
+    """Return what a description says of an operation: no subject, names of variables aside, undeclared ones added."""
+    names = dict.fromkeys(re.findall(r"\{(\w+)\*?\}", operation.path))
+    path = re.sub(r"\{\w+(\*?)\}", r"{\1}", operation.path)
+    places = {name: str(number) for number, name in enumerate(names)}
+    known = {one.name: one for one in operation.parameters if one.at == "path"}
+    in_path = [
+        replace(
+            known.get(name, Parameter(name=name, at="path", schema={"type": "string"})),
+            name=place,
+            required=True,
+        )
+        for name, place in places.items()
+    ]
+    others = [one for one in operation.parameters if one.at != "path"]
+    reply = None if operation.reply is None else replace(operation.reply, required=True)
+    return replace(
+        operation, path=path, parameters=(*in_path, *others), subject_at=None, subject_type=None, reply=reply
+    )
