@@ -1,5 +1,7 @@
-"""`lgsp import openapi`: a description becomes a draft of a version, and what could not be taken is told."""
+"""`lgsp import openapi` and `lgsp import wsdl`: a description becomes a draft of a version, and what could not be taken is told."""
 
+import json
+import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from gateway.commands.access import Access, AsJson, Node, run, segment
-from gateway.commands.failures import Failed
+from gateway.commands.failures import Failed, WrongUsage
 from gateway.commands.say import Json, Out
 
 NOT_GIVEN = Access()
@@ -76,6 +78,61 @@ def openapi(  # noqa: PLR0913  (one option each)
     return take(file, _read(file), media_type, service, query, access=access, as_json=as_json)
 
 
+def wsdl(  # noqa: PLR0913  (one option each)
+    *files: Annotated[Path, Parameter(help="The WSDL, then the files that it imports, if there are any.")],
+    service: Service,
+    version: Number,
+    environment: Place = "sandbox",
+    url: Address = None,
+    national_database: Database = None,
+    only: Only = (),
+    wsdl_service: Annotated[str | None, Parameter(help="The WSDL's service; else the first.")] = None,
+    wsdl_port: Annotated[
+        str | None, Parameter(help="The WSDL's port; else the first that speaks SOAP.")
+    ] = None,
+    replace: Replace = False,
+    dry_run: DryRun = False,
+    as_yaml: AsYAML = False,
+    access: Access = NOT_GIVEN,
+    as_json: AsJson = False,
+) -> int:
+    """Make a draft of a version from a WSDL 1.1; its messages become JSON, as the connector `soap` shows them.
+
+    What cannot be taken is told item by item, with what happens instead; the rest is usable. Nothing is fetched:
+    name the files that it imports.
+    """
+    if not files:
+        raise WrongUsage("Hãy nêu tệp WSDL.", "Name the WSDL file.")
+    query: Json = {
+        "version": version,
+        "environment": environment,
+        "url": url,
+        "national_database": national_database,
+        "only": list(only) or None,
+        "wsdl_service": wsdl_service,
+        "wsdl_port": wsdl_port,
+        "replace": replace or None,
+        "dry_run": dry_run or as_yaml or None,
+        "as_yaml": as_yaml or None,
+    }
+    content = json.dumps({"files": [_file(files[0], one) for one in files]}).encode()
+    return take(
+        files[0], content, "application/vnd.lgsp.wsdl+json", service, query, access=access, as_json=as_json
+    )
+
+
+def _file(first: Path, file: Path) -> Json:
+    """Return a file under the name by which the first one imports it: its place beside that."""
+    text = _read(file)
+    try:
+        return {"name": os.path.relpath(file, first.parent), "text": text.decode("utf-8-sig")}
+    except UnicodeDecodeError as error:
+        raise Failed(
+            f"{file}: không phải UTF-8 (byte {error.start}); hãy lưu lại bằng UTF-8.",
+            f"{file} is not UTF-8 (byte {error.start}); save it as UTF-8.",
+        ) from error
+
+
 def take(
     file: Path, content: bytes, media_type: str, service: str, query: Json, *, access: Access, as_json: bool
 ) -> int:
@@ -119,13 +176,13 @@ def _show(out: Out, found: Json) -> None:
     count, label = len(found["operations"]), found["label"]
     if found["applied"]:
         out.say(
-            f"Đã tạo bản nháp {label}: {count} thao tác, {found['schemas']} lược đồ.",
-            f"The draft {label} is made: {count} operations, {found['schemas']} schemas.",
+            f"Đã tạo bản nháp {label} ({count} thao tác, {found['schemas']} lược đồ).",
+            f"The draft {label} is made (operations: {count}, schemas: {found['schemas']}).",
         )
     else:
         out.say(
-            f"Sẽ tạo bản nháp {label}: {count} thao tác, {found['schemas']} lược đồ; chưa thay đổi gì.",
-            f"The draft {label} would be made: {count} operations, {found['schemas']} schemas; nothing was changed.",
+            f"Sẽ tạo bản nháp {label} ({count} thao tác, {found['schemas']} lược đồ); chưa thay đổi gì.",
+            f"The draft {label} would be made (operations: {count}, schemas: {found['schemas']}); nothing was changed.",
         )
     for one in found["operations"][:MOST_LINES]:
         line = f"  {one['method']:<7} {one['path']}  {one['name']}"
@@ -146,7 +203,7 @@ def _show_not_taken(found: Json, say: Say) -> None:
     total = found["not_taken_total"]
     if not total:
         return
-    say(f"Không nhận nguyên vẹn được {total} chỗ:", f"{total} items could not be taken as they are:")
+    say(f"Không nhận nguyên vẹn được: {total} chỗ", f"Not taken as it is written: {total}")
     shown = found["not_taken"]
     for code, count in Counter(one["code"] for one in shown).most_common():
         these = [one for one in shown if one["code"] == code]

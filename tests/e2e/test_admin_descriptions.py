@@ -1,5 +1,9 @@
 """Descriptions on the admin API: taken in as drafts, told what was not taken, and given out again as OpenAPI."""
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +16,7 @@ from registry.sql.database import Location
 from tests.descriptions import operations
 from tests.e2e.admin_app import AdminNode, admin_node
 from tests.factories import LOCAL, a_service, a_small_province, a_version
+from tests.soap import a_wsdl
 
 API = "/admin/v1"
 AT = f"{API}/services/HoTich/descriptions"
@@ -147,30 +152,29 @@ async def test_the_yaml_of_a_description_applies_to_the_same_version(node: Admin
     assert {**by_yaml, "version": ""} == {**by_import, "version": ""}
 
 
-@pytest.mark.parametrize(
-    ("content", "params", "place"),
-    [
-        (b"swagger: '1.2'", {}, "/swagger"),
-        (b"\xff\xfe{}", {}, ""),
-        (b"a: &a [1]\nb: [*a, *a", {}, ""),
-        (b"openapi: 3.0.0\nopenapi: 3.0.1", {}, ""),
-        (b"[" * 100_000, {}, ""),
-        (b"openapi: 3.1.0\npaths: {}", {}, "/paths"),
-        (PEOPLE.encode().replace(b"https://csdl.example.invalid/api", b"/api"), {}, "/url"),
-        (PEOPLE.encode(), {"url": "file:///etc/passwd"}, "/endpoints/sandbox/settings/url"),
-        (PEOPLE.encode(), {"only": "khong-co"}, "/paths"),
-    ],
-)
-async def test_what_cannot_be_used_is_refused_in_both_languages(
-    node: AdminNode, content: bytes, params: dict[str, str], place: str
-) -> None:
-    http = await node.http()
-    answer = await http.post(AT, content=content, headers=YAML, params={"version": "1.0"} | params)
+BAD: list[tuple[bytes, dict[str, str], str]] = [
+    (b"swagger: '1.2'", {}, "/swagger"),
+    (b"\xff\xfe{}", {}, ""),
+    (b"a: &a [1]\nb: [*a, *a", {}, ""),
+    (b"openapi: 3.0.0\nopenapi: 3.0.1", {}, ""),
+    (b"[" * 100_000, {}, ""),
+    (b"openapi: 3.1.0\npaths: {}", {}, "/paths"),
+    (PEOPLE.encode().replace(b"https://csdl.example.invalid/api", b"/api"), {}, "/url"),
+    (PEOPLE.encode(), {"url": "file:///etc/passwd"}, "/endpoints/sandbox/settings/url"),
+    (PEOPLE.encode(), {"only": "khong-co"}, "/paths"),
+]
 
-    assert answer.status_code == 422, answer.text
-    flaw = answer.json()["errors"][0]
-    assert flaw["pointer"] == place
-    assert flaw["messages"]["vi"] != flaw["messages"]["en"]
+
+async def test_what_cannot_be_used_is_refused_in_both_languages(node: AdminNode) -> None:
+    http = await node.http()
+    for content, params, place in BAD:
+        answer = await http.post(AT, content=content, headers=YAML, params={"version": "1.0"} | params)
+
+        assert answer.status_code == 422, answer.text
+        flaw = answer.json()["errors"][0]
+        assert flaw["pointer"] == place, content[:50]
+        assert flaw["messages"]["vi"] != flaw["messages"]["en"]
+    assert (await http.get(f"{API}/versions/HoTich/1.0")).status_code == 404
 
 
 async def test_only_who_may_add_a_version_may_take_a_description_in(node: AdminNode) -> None:
@@ -207,3 +211,60 @@ async def test_a_version_is_given_out_as_openapi_that_reads_back_as_the_same_ver
     await node.register.step(Kind.VERSION, "HoTich/1.0", "publish", {}, expected_version=1, author=LOCAL)
     public = await caller.get(f"{API}/catalogue/HoTich/openapi.json")
     assert public.json()["info"]["x-lgsp-status"] == "published"
+
+
+async def test_wsdl_is_taken_alone_and_with_the_files_that_it_imports(node: AdminNode) -> None:
+    http = await node.http()
+    wsdl = a_wsdl()
+    alone = await http.post(
+        AT, content=wsdl.encode(), headers={"Content-Type": "text/xml"}, params={"version": "1"}
+    )
+    assert alone.status_code == 200, alone.text
+    assert (alone.json()["kind"], alone.json()["endpoints"]["sandbox"]["connector"]) == ("wsdl", "soap")
+
+    imported = "<xs:schema xmlns:xs='http://www.w3.org/2001/XMLSchema' targetNamespace='urn:khac'/>"
+    importing = wsdl.replace(
+        "<types>",
+        "<types><xs:schema xmlns:xs='http://www.w3.org/2001/XMLSchema'><xs:import namespace='urn:khac' schemaLocation='khac.xsd'/></xs:schema>",
+        1,
+    )
+    assert importing != wsdl
+    files = [{"name": "chinh.wsdl", "text": importing}, {"name": "khac.xsd", "text": imported}]
+    for given, status in ((files, 200), (files[:1], 422), ([{"name": 1}], 422), ("x", 422)):
+        answer = await http.post(
+            AT,
+            content=json.dumps({"files": given}).encode(),
+            headers={"Content-Type": "application/vnd.lgsp.wsdl+json"},
+            params={"version": "2", "dry_run": "true"},
+        )
+        assert answer.status_code == status, answer.text
+
+
+def test_the_commands_take_files_in_on_the_node_s_machine(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(PEOPLE, "utf-8")
+    (tmp_path / "a.wsdl").write_text(a_wsdl(), "utf-8")
+    (tmp_path / "base.yaml").write_text(
+        "organisations: [{code: G99, name_vi: Bộ (ví dụ)}]\n"
+        "systems: [{code: 'G99:csdl', name_vi: CSDL (ví dụ), organisation: G99}]\n"
+        "services: [{name: HoTich, title_vi: Hộ tịch (ví dụ), provider: 'G99:csdl'}]\n",
+        "utf-8",
+    )
+
+    def lgsp(*words: str) -> subprocess.CompletedProcess[str]:
+        environ = {"LGSP_DATA_DIR": str(tmp_path / "data"), "LGSP_LANGUAGE": "en", "PATH": os.environ["PATH"]}
+        command = [sys.executable, "-m", "gateway", *words]
+        return subprocess.run(command, capture_output=True, text=True, env=environ, check=False, timeout=60)
+
+    assert lgsp("database", "upgrade").returncode == 0
+    assert lgsp("apply", str(tmp_path / "base.yaml"), "--local").returncode == 0
+    to = ("--service", "HoTich", "--version", "1.0", "--local")
+    done = lgsp("import", "openapi", str(tmp_path / "a.yaml"), *to)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "The draft HoTich/1.0 is made (operations: 2, schemas: 1)." in done.stdout
+    assert "cookies do not reach the provider; the parameter is not taken" in done.stdout
+    again = lgsp("import", "openapi", str(tmp_path / "a.yaml"), *to)
+    assert again.returncode == 1
+    assert "taken" in again.stderr
+    wsdl = lgsp("import", "wsdl", str(tmp_path / "a.wsdl"), *to[:3], "2.0", "--local", "--json")
+    assert json.loads(wsdl.stdout)["kind"] == "wsdl", wsdl.stderr
+    assert lgsp("import", "wsdl", *to).returncode == 2
