@@ -24,7 +24,7 @@ class Work:
     __slots__ = ("known", "more")
 
     def __init__(self, job: str, make: dict[str, Any]) -> None:  # Any: JSON
-        self.more = {"job": job, "make": make}
+        self.more: dict[str, Any] = {"job": job, "make": make}
         self.known = {"key": sha256(repr(self.more).encode()).hexdigest()}
 
 
