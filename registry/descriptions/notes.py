@@ -24,6 +24,9 @@ REASONS: Final[Mapping[str, Words]] = {
     "characters": Words(
         "có ký tự điều khiển", "there are control characters", "chúng được thay bằng U+FFFD", "they become U+FFFD"
     ),
+    "numbers": Words(
+        "có số nguyên quá 64 bit", "there are integers beyond 64 bits", "chúng được làm tròn", "they are rounded"
+    ),
     "openapi-version": Words(
         "phiên bản OpenAPI chưa biết", "the version of OpenAPI is not known",
         "được đọc như OpenAPI 3.1", "it is read as OpenAPI 3.1",

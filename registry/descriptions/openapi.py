@@ -38,10 +38,10 @@ def read_openapi(text: str, *, only: frozenset[str] = frozenset()) -> Described:
     Raises:
         Invalid: nothing of it can be used; the flaws say why and what helps.
     """
-    document, were_replaced = read_text(text)
+    document, changed = read_text(text)
     notes = Notes()
-    if were_replaced:
-        notes.add("", "characters")
+    for what in sorted(changed):
+        notes.add("", what)
     if "swagger" in document:
         document = modernised(document, notes)
     reader = _Reader(document, notes, only)

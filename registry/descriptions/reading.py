@@ -16,6 +16,8 @@ DEEPEST: Final = 200
 MOST_NODES: Final = 3_000_000
 """Values in a document, those that aliases repeat counted each time."""
 
+_LEAST: Final = -(1 << 63)
+_MOST: Final = (1 << 64) - 1
 _BAD: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _INTEGER: Final = re.compile(r"[-+]?[0-9]{1,400}")
 _NUMBER: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -26,8 +28,8 @@ _WORDS: Final[Mapping[str, bool | None]] = {
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def read_text(text: str) -> tuple[dict[str, Any], bool]:
-    """Return the object that a text writes, and whether control characters in it were replaced.
+def read_text(text: str) -> tuple[dict[str, Any], frozenset[str]]:
+    """Return the object that a text writes, and what had to be written otherwise in it: `characters`, `numbers`.
 
     Raises:
         Invalid: with line and column, or a pointer; nothing of it can be used then.
@@ -42,7 +44,7 @@ def read_text(text: str) -> tuple[dict[str, Any], bool]:
     if not isinstance(value, dict):
         raise _refused("This is no description: an object is expected.")
     cleaner = _Cleaner()
-    return cleaner.clean(value, ()), cleaner.found
+    return cleaner.clean(value, ()), frozenset(cleaner.found)
 
 
 def _refused(message: str, pointer: str = "") -> Invalid:
@@ -172,13 +174,15 @@ class _Cleaner:
     """Replaces what no database should hold, and refuses what JSON cannot say. Shared parts are done once."""
 
     def __init__(self) -> None:
-        self.found = False
+        self.found: set[str] = set()
         self._done: dict[int, Any] = {}
 
     def clean(self, value: Any, at: tuple[str | int, ...]) -> Any:  # Any: JSON
         """Return the value, cleaned in place."""
         if isinstance(value, str):
             return self._text(value)
+        if isinstance(value, int) and not _LEAST <= value <= _MOST:
+            return self._number(value, at)
         if isinstance(value, float) and not math.isfinite(value):
             raise _refused("A number is out of range.", pointer_of(at))
         if not isinstance(value, dict | list) or id(value) in self._done:
@@ -194,8 +198,16 @@ class _Cleaner:
         value.update(items)
         return value
 
+    def _number(self, number: int, at: tuple[str | int, ...]) -> float:
+        """Return an integer that JSON libraries do not carry as one: as they read it, rounded."""
+        self.found.add("numbers")
+        try:
+            return float(number)
+        except OverflowError:
+            raise _refused("A number is out of range.", pointer_of(at)) from None
+
     def _text(self, text: str) -> str:
         if not _BAD.search(text):
             return text
-        self.found = True
+        self.found.add("characters")
         return _BAD.sub("\ufffd", text)

@@ -78,5 +78,17 @@ def test_aliases_do_not_explode() -> None:
 def test_control_characters_are_replaced_and_told() -> None:
     found, were_replaced = read_text('{"a\\u0000b": "c\\ud800d", "e": "f\\ng"}')
 
-    assert were_replaced
+    assert were_replaced == {"characters"}
     assert found == {"a\ufffdb": "c\ufffdd", "e": "f\ng"}
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a": [123456789012345678901234567890, 7]}', "a: [123456789012345678901234567890, 7]"]
+)
+def test_integers_that_no_json_library_carries_are_rounded_and_told(text: str) -> None:
+    found, changed = read_text(text)
+
+    assert found == {"a": [1.2345678901234568e29, 7]}
+    assert changed == {"numbers"}
+    with pytest.raises(Invalid):
+        read_text('{"a": 1' + "0" * 350 + "}")
