@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 
 from bench.bodies import measure_large_bodies
 from bench.idle import measure_idle
+from bench.messages import soap_request
 from bench.proxies import PROXIES
 from bench.rounds import Figures, Rounds, void
+from bench.stalls import measure_stalls
 from bench.subjects import Setting, Shape, Subject, lgsp
 
 FEW_ROUTES, MANY_ROUTES = 10, 5000
@@ -97,6 +99,35 @@ class Bench:
             found = self._rounds.half().interleaved("routes", running, USUAL)
         return {case: {"lgsp": figures} for case, figures in found.items()}
 
+    def contract(self) -> Found:
+        """A person of 1 KB as in `policies`, and one whose 15 fields are mapped, checked and limited, in the same rounds."""
+        with ExitStack() as stack:
+            running = {
+                "policies-1k": stack.enter_context(lgsp(self._setting)),
+                "contract": stack.enter_context(lgsp(replace(self._setting, work="contract"))),
+            }
+            found = self._rounds.interleaved("contract", running, Shape(path="/person"))
+        _compare(found["contract"], found["policies-1k"])
+        return {case: {"lgsp": figures} for case, figures in found.items()}
+
+    def soap(self) -> Found:
+        """JSON of 2 KB to a SOAP provider, and its answer of 2 KB as JSON."""
+        with ExitStack() as stack:
+            running = {"lgsp": stack.enter_context(lgsp(replace(self._setting, work="soap")))}
+            found = self._rounds.interleaved("soap", running, Shape("POST", "/soap", soap_request()))
+        for figures in found.values():
+            if not void(figures):
+                figures["per_core"] = round(1e6 / figures["us_cpu"])
+        return {"soap": found}
+
+    def stall(self) -> Found:
+        """The longest time for which a node does not answer while it works on 10 MB."""
+        self._say("stall")
+        with ExitStack() as stack:
+            subject = stack.enter_context(lgsp(replace(self._setting, work="stall", services=2)))
+            found = measure_stalls(subject, self._rounds.plan.rounds)
+        return {f"stall-{name}": {"lgsp": figures} for name, figures in found.items()}
+
     def body100m(self) -> Found:
         """100 MB down and 100 MB up, with the memory that it took."""
         found = {}
@@ -137,8 +168,17 @@ class Bench:
         return statistics.median(rates)
 
 
+def _compare(figures: Figures, base: Figures) -> None:
+    """Say by how much an exchange costs more than in the case that it builds on."""
+    if not void(figures) and not void(base):
+        figures["added_us"] = round(figures["us_cpu"] - base["us_cpu"], 1)
+
+
 SPECIAL: dict[str, Callable[[Bench], Found]] = {
     "routes5000": Bench.routes,
+    "contract": Bench.contract,
+    "soap": Bench.soap,
+    "stall": Bench.stall,
     "body100m": Bench.body100m,
     "idle": Bench.idle,
     "open-loop": Bench.open_loop,

@@ -14,6 +14,15 @@ from pathlib import Path
 import httpx2
 
 from bench.keys import Keys
+from bench.messages import (
+    LARGE_FIELDS,
+    Work,
+    contract_fields,
+    contract_operation,
+    large_operations,
+    soap_endpoint,
+    soap_operation,
+)
 from bench.processes import Process, module, pin
 from gateway.demo.node import Node, apply_registry, first_admin, wait_for_snapshot
 from gateway.demo.processes import free_port
@@ -71,6 +80,7 @@ class Setting:
     policies: bool = True
     tls: bool = False
     services: int = 1
+    work: Work = ""
 
     @property
     def trusted(self) -> str:
@@ -222,11 +232,36 @@ def registry_yaml(setting: Setting) -> str:
                 "success_rule": rule,
                 "max_body_bytes": 1 << 30,
             }
-            for name in names
+            | _declared(setting, number, url)
+            for number, name in enumerate(names)
         ],
-        "grants": [grant | {"name": f"BENCH:consumer/{name}", "service": name} for name in names],
+        "grants": [
+            grant | {"name": f"BENCH:consumer/{name}", "service": name} | _released(setting, number)
+            for number, name in enumerate(names)
+        ],
     }
     return json.dumps(registry)  # JSON is YAML
+
+
+def _declared(setting: Setting, number: int, url: str) -> dict[str, object]:
+    """Return what the version of a service declares for the messages of its case."""
+    match setting.work:
+        case "contract":
+            return {"operations": [contract_operation()], "checks": {"reply": "enforce"}}
+        case "soap":
+            return {"operations": [soap_operation()], "endpoints": {"production": soap_endpoint(url)}}
+        case "stall":
+            operations = large_operations(limited=bool(number))
+            return {"operations": operations, "checks": {"reply": "enforce"}, "success_rule": {}}
+        case _:
+            return {}
+
+
+def _released(setting: Setting, number: int) -> dict[str, object]:
+    """Return what the grant of a service releases, in the cases that limit answers."""
+    if setting.work == "contract":
+        return {"fields": contract_fields()}
+    return {"fields": LARGE_FIELDS} if setting.work == "stall" and number else {}
 
 
 def _wait(ready: Callable[[], bool], process: Process) -> None:

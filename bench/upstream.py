@@ -1,14 +1,18 @@
 """The provider of the benchmark: answers a fixed 1 KB of JSON with as little work as possible.
 
-`/large` answers 100 MB, `/sixteen` 16 KB. `python -m bench.upstream` prints its port and runs until its standard input closes.
+`/large` answers 100 MB, `/sixteen` 16 KB, `/person` an invented person, `/soap` a SOAP message of 2 KB; `/large-json` and
+`/large-xml` answer 10 MB. `python -m bench.upstream` prints its port and runs until its standard input closes.
 """
 
 import asyncio
 import json
 import sys
+from functools import cache
 from typing import cast
 
 import uvloop
+
+from bench.messages import large_json, large_xml, person, soap_answer
 
 LARGE = 100 * 1024 * 1024
 PIECE = bytes(64 * 1024)
@@ -25,8 +29,21 @@ def _answer(size: int) -> bytes:
     return head % len(body) + body
 
 
+def _whole(body: bytes, media_type: str = "application/json") -> bytes:
+    head = f"HTTP/1.1 200 OK\r\ncontent-type: {media_type}\r\ncontent-length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
 ANSWER = _answer(1024)
-SIXTEEN = _answer(16 * 1024)
+SMALL = {
+    b"sixteen": _answer(16 * 1024),
+    b"person": _whole(person()),
+    b"soap": _whole(soap_answer(), "text/xml; charset=utf-8"),
+}
+LARGE_DOCUMENTS = {
+    b"large-json": cache(lambda: _whole(large_json())),
+    b"large-xml": cache(lambda: _whole(large_xml(), "application/xml")),
+}
 LARGE_HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\ncontent-length: %d\r\n\r\n" % LARGE
 )
@@ -61,8 +78,10 @@ class Upstream(asyncio.Protocol):
         head, rest = self._head[:end].lower(), self._head[end + 4 :]
         self._head = b""
         target = head[: head.find(b"\r\n")]
-        self._answer = self._answer_large if b" /large" in target else self._answer_small
-        self._small = SIXTEEN if b" /sixteen" in target else ANSWER
+        asked = target.partition(b" /")[2].partition(b" ")[0].partition(b"/")[0]
+        self._answer = self._answer_large if asked == b"large" else self._answer_small
+        document = LARGE_DOCUMENTS.get(asked)
+        self._small = SMALL.get(asked, ANSWER) if document is None else document()
         at = head.find(b"\r\ncontent-length:")
         self._chunked = b"\r\ntransfer-encoding: chunked" in head
         self._missing = int(head[at + 17 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
