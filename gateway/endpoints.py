@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from hashlib import sha256
 from random import uniform
@@ -13,7 +14,8 @@ import anyio
 import orjson
 
 from connectors.catalogue import Catalogue
-from connectors.contract import CheckStep, ConnectorContext, Logger
+from connectors.contract import CheckStep, Connector, ConnectorContext, Logger
+from connectors.errors import ConnectorError
 from gateway.deadlines import Deadlines
 from gateway.handle import EndpointHandle, HeldStream
 from registry.entities import Endpoint
@@ -23,6 +25,7 @@ __all__ = ["EndpointHandle", "Endpoints", "HeldStream"]
 GRACE_SECONDS = 30.0
 """How long a replaced endpoint still takes calls: requests keep the snapshot that they started with."""
 CLOSE_SECONDS = 5.0
+CHECK_SECONDS = 60.0
 FIRST_DELAY_SECONDS = 0.5
 LAST_DELAY_SECONDS = 30.0
 
@@ -86,14 +89,23 @@ class Endpoints:
         self._nudge()
 
     async def check(self, endpoint: Endpoint, organisation: str) -> Sequence[CheckStep]:
-        """Test the connection of an endpoint, in use or not, with a connector of its own."""
+        """Test the connection of an endpoint, in use or not, with a connector of its own; it may take a minute.
+
+        Raises:
+            ConnectorUnknown, SettingsRefused: it cannot be used as it is.
+        """
         context = self._context_for(organisation)
         connector = self._catalogue.build(endpoint.connector, endpoint.settings, context)
         try:
-            await connector.open()
-            return await connector.check()
-        finally:
-            await connector.close()
+            async with asyncio.timeout(CHECK_SECONDS):
+                return await _tested(connector)
+        except TimeoutError:
+            return [CheckStep(step="contract", ok=False, detail=f"not tested within {CHECK_SECONDS:g} s")]
+        except Exception as error:  # noqa: BLE001 (another author's connector may raise anything)
+            context.log.warning("connector.not_tested", kind=connector.kind, error=type(error).__name__)
+            return [
+                CheckStep(step="contract", ok=False, detail=f"the connector failed: {type(error).__name__}")
+            ]
 
     def describe(self) -> list[dict[str, Any]]:
         """Describe each endpoint's state, for operators."""
@@ -172,6 +184,17 @@ class Endpoints:
         loop = self._loop
         if loop is not None:
             loop.call_soon_threadsafe(self._wake.set)
+
+
+async def _tested(connector: Connector) -> Sequence[CheckStep]:
+    """Return the steps of a connection test, also when nothing can be opened: they say why."""
+    try:
+        with suppress(ConnectorError):
+            await connector.open()
+        return await connector.check()
+    finally:
+        with anyio.move_on_after(CLOSE_SECONDS, shield=True):
+            await connector.close()
 
 
 def _hash(endpoint: Endpoint, organisation: str) -> bytes:

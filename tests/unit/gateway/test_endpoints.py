@@ -80,6 +80,18 @@ class WaitingConnector:
         self.closed += 1
 
 
+class FailingConnector(WaitingConnector):
+    """Another author's, whose own connection test fails."""
+
+    kind: ClassVar[str] = "failing"
+
+    async def check(self) -> Sequence[CheckStep]:
+        raise RuntimeError("mat-khau")
+
+    async def close(self) -> None:
+        raise OSError("mat-khau")
+
+
 OK = Done(status=200, reply=Message(b"{}"))
 
 
@@ -88,7 +100,7 @@ async def endpoints() -> AsyncIterator[Endpoints]:
     deadlines = Deadlines()
     async with AiohttpTransport(egress=parse_egress(networks=["127.0.0.0/8"]), deadlines=deadlines) as http:
         context = a_context(http, log=LOG)
-        catalogue = Catalogue([WaitingConnector, EchoConnector])
+        catalogue = Catalogue([WaitingConnector, FailingConnector, EchoConnector])
         made = Endpoints(catalogue, lambda _: context, deadlines=deadlines, grace_seconds=0.1)
         WaitingConnector.made.clear()
         running = asyncio.ensure_future(made.run())
@@ -432,3 +444,20 @@ async def test_an_echo_answers_through_its_handle(endpoints: Endpoints) -> None:
 
     assert isinstance(result, Done)
     assert isinstance(result.reply.body, bytes)
+
+
+async def test_a_connection_test_names_the_step_also_when_nothing_can_be_opened(endpoints: Endpoints) -> None:
+    steps = await endpoints.check(an_endpoint(settings={"fail_to_open": 1}), "H99")
+
+    assert steps == [CheckStep(step="contract", ok=True)]
+    assert WaitingConnector.made[-1].closed == 1
+
+
+async def test_a_connector_whose_own_test_fails_is_told_from_a_provider_that_does(
+    endpoints: Endpoints,
+) -> None:
+    [step] = await endpoints.check(an_endpoint(connector="failing"), "H99")
+
+    assert (step.step, step.ok) == ("contract", False)
+    assert step.detail.startswith("the connector failed: ")
+    assert "mat-khau" not in step.detail + " ".join(LOG.lines)
