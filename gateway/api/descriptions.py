@@ -1,6 +1,5 @@
 """Descriptions of versions on the admin API: taken in as drafts, and OpenAPI out."""
 
-from dataclasses import fields
 from functools import partial
 from typing import Annotated
 
@@ -20,7 +19,7 @@ from gateway.api.visit import Query, Visit
 from gateway.api.wsdl import choose
 from gateway.descriptions.formats import FORMATS, MOST_BYTES, Selection, read
 from gateway.descriptions.openapi import describe
-from gateway.descriptions.versions import Wish, summary, version_of
+from gateway.descriptions.versions import Wish, spec_of, summary, version_of
 from registry.descriptions.notes import NotTaken
 from registry.documents import parse, render
 from registry.entities import Environment, Kind, Service, Version, VersionNumber, VersionSpec
@@ -108,7 +107,7 @@ async def import_description(visit: Visit) -> Response:
         national_database=query.national_database,
     )
     draft = None if before is None else parse(Kind.VERSION, before.document)
-    spec = version_of(described, wish, _spec(draft))
+    spec = version_of(described, wish, spec_of(draft))
     staged = await _stage(visit, spec, before, dry_run=query.dry_run)
     told: Json = {
         "applied": not query.dry_run,
@@ -128,13 +127,6 @@ async def import_description(visit: Visit) -> Response:
 async def _same_number(visit: Visit, service: Stored, number: str) -> Stored | None:
     page = await visit.parts.registry.search(Kind.VERSION, where={"service": service.id}, limit=200)
     return choose(page.items, number)
-
-
-def _spec(version: object) -> VersionSpec | None:
-    """Return what a person writes of a version."""
-    if not isinstance(version, Version):
-        return None
-    return VersionSpec(**{field.name: getattr(version, field.name) for field in fields(VersionSpec)})
 
 
 async def _stage(visit: Visit, spec: VersionSpec, before: Stored | None, *, dry_run: bool) -> Stored:

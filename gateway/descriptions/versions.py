@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
 from registry.descriptions.described import Described
-from registry.entities import Environment, Operation, VersionSpec
+from registry.entities import Environment, Operation, Version, VersionSpec
 from registry.errors import Flaw, Invalid
 
 
@@ -44,6 +44,13 @@ def version_of(described: Described, wish: Wish, draft: VersionSpec | None = Non
         endpoints=found,
         schemas=dict(described.schemas),
     )
+
+
+def spec_of(version: object) -> VersionSpec | None:
+    """Return what a person writes of a version."""
+    if not isinstance(version, Version):
+        return None
+    return VersionSpec(**{field.name: getattr(version, field.name) for field in fields(VersionSpec)})
 
 
 _DESCRIBED = frozenset({"name", "method", "path", "title_vi", "title_en", "parameters", "request", "reply"})
