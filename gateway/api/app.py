@@ -13,6 +13,7 @@ from gateway.api import (
     apply,
     clients,
     code_lists,
+    comparison,
     delegations,
     descriptions,
     evidence,
@@ -74,6 +75,7 @@ def all_routes() -> Iterator[Route]:
     yield from subject_keys.ROUTES
     yield from services.ROUTES
     yield from versions.ROUTES
+    yield from comparison.ROUTES
     yield from wsdl.ROUTES
     yield from violations.ROUTES
     yield from descriptions.ROUTES

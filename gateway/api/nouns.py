@@ -11,6 +11,7 @@ from starlette.responses import Response
 from auth.decide import action_of
 from gateway.api.answers import Json, answer, answer_object, answer_page, render_object, render_revision
 from gateway.api.bodies import SMALL
+from gateway.api.comparison import changes_told
 from gateway.api.decisions import check_new, check_object, check_role, check_written, search_visible
 from gateway.api.errors import Stale
 from gateway.api.labels import label_path
@@ -209,7 +210,10 @@ async def take_step(visit: Visit, kind: Kind, step: str) -> Response:
         )
     except VersionStale as error:
         raise await stale(visit, stored, error) from error
-    return answer_object(taken)
+    more = (
+        {"changes": await changes_told(visit, taken)} if (kind, step) == (Kind.VERSION, "publish") else None
+    )
+    return answer_object(taken, more=more)
 
 
 async def _parameters(visit: Visit, kind: Kind, step: str) -> Json:

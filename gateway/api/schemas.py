@@ -270,6 +270,29 @@ PROBLEM: Schema = record(
     optional=("instance", "errors", "difference", "current", "details"),
 )
 
+VERDICT: Schema = {"enum": ["breaking", "unknown", "compatible"]}
+VERSION_CHANGE = record(
+    {
+        "verdict": VERDICT,
+        "rule": {"type": "string", "description": "Stable; programs go by this."},
+        "way": {"enum": ["request", "reply"]},
+        "pointer": {"type": "string", "description": "Into the old version, or the new one for what is new."},
+        "operation": TEXT,
+        "field": {
+            "type": ["string", "null"],
+            "description": "The field of the message, lists walked through.",
+        },
+        "detail": TEXT,
+        "environment": TEXT,
+        "messages": record({"vi": TEXT, "en": TEXT}),
+    }
+)
+CHANGE_FIGURES = record(
+    dict.fromkeys(
+        ("breaking", "unknown", "compatible", "consumers", "consumers_broken", "consumers_unsure"), COUNT
+    )
+)
+
 CONNECTOR = record(
     {
         "kind": TEXT,
@@ -448,6 +471,26 @@ SCHEMAS: Mapping[str, Schema] = {
         }
     ),
     "OpenAPI": record({"openapi": TEXT, "info": ANYTHING, "servers": items(ANYTHING), "paths": ANYTHING}),
+    "VersionChanges": record(
+        {
+            "from": TEXT,
+            "to": MAYBE_TEXT,
+            "summary": CHANGE_FIGURES,
+            "changes": items({"allOf": [VERSION_CHANGE, record({"consumers": items(TEXT)})]}),
+            "changes_total": COUNT,
+            "consumers": items(
+                record(
+                    {
+                        "consumer": TEXT,
+                        "grant": TEXT,
+                        "verdict": VERDICT,
+                        "changes": items(VERSION_CHANGE),
+                        "changes_total": COUNT,
+                    }
+                )
+            ),
+        }
+    ),
     "TriedTransforms": record(
         {
             "output": MAYBE_TEXT,

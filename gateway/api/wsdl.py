@@ -48,11 +48,12 @@ async def wsdl(visit: Visit) -> Response:
 def choose(versions: Sequence[Stored], number: str | None) -> Stored | None:
     """Return the version of this number; without one the newest that can be called, else the newest."""
     if number is not None:
-        return next((one for one in versions if _number(one) == _parts(number)), None)
-    return max(versions, key=lambda one: (one.document["status"] in LIVE, _number(one)), default=None)
+        return next((one for one in versions if number_of(one) == _parts(number)), None)
+    return max(versions, key=lambda one: (one.document["status"] in LIVE, number_of(one)), default=None)
 
 
-def _number(stored: Stored) -> tuple[int, ...]:
+def number_of(stored: Stored) -> tuple[int, ...]:
+    """Return a version's number, in an order in which 1.10 comes after 1.9."""
     return _parts(stored.document["version"])
 
 

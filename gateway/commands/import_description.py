@@ -75,7 +75,7 @@ def openapi(  # noqa: PLR0913  (one option each)
         "dry_run": dry_run or as_yaml or None,
         "as_yaml": as_yaml or None,
     }
-    return take(file, _read(file), media_type, service, query, access=access, as_json=as_json)
+    return take(file, read_file(file), media_type, service, query, access=access, as_json=as_json)
 
 
 def wsdl(  # noqa: PLR0913  (one option each)
@@ -115,15 +115,15 @@ def wsdl(  # noqa: PLR0913  (one option each)
         "dry_run": dry_run or as_yaml or None,
         "as_yaml": as_yaml or None,
     }
-    content = json.dumps({"files": [_file(files[0], one) for one in files]}).encode()
+    content = json.dumps({"files": [file_of(files[0], one) for one in files]}).encode()
     return take(
         files[0], content, "application/vnd.lgsp.wsdl+json", service, query, access=access, as_json=as_json
     )
 
 
-def _file(first: Path, file: Path) -> Json:
+def file_of(first: Path, file: Path) -> Json:
     """Return a file under the name by which the first one imports it: its place beside that."""
-    text = _read(file)
+    text = read_file(file)
     try:
         return {"name": os.path.relpath(file, first.parent), "text": text.decode("utf-8-sig")}
     except UnicodeDecodeError as error:
@@ -165,7 +165,8 @@ def take(
     return 0
 
 
-def _read(file: Path) -> bytes:
+def read_file(file: Path) -> bytes:
+    """Return what stands in a file. Raises Failed."""
     try:
         return file.read_bytes()
     except OSError as error:

@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from gateway.commands.access import Access, AsJson, Node, run, segment
+from gateway.commands.compare import told as changes_in_short
 from gateway.commands.failures import WrongUsage
 from gateway.commands.say import Json, Out
 
@@ -123,6 +124,8 @@ def take(
             out.result(done)
             return
         _tell(out, name, known, done)
+        if done.get("changes"):
+            out.say(*changes_in_short(done["changes"]))
 
     run(access, work, as_json=as_json)
     return 0

@@ -70,6 +70,11 @@ COMMANDS: tuple[Row, ...] = (
         "gateway.commands.steps:cancel_maintenance",
         "Take an announced maintenance back.",
     ),
+    Row(
+        "compare",
+        "gateway.commands.compare:compare",
+        "Show what a version or a description changes, and for whom.",
+    ),
     Row("version check", "gateway.commands.steps:check", "Test the connection to a version's endpoints."),
     Row(
         "grant list",

@@ -1,6 +1,6 @@
 """For whom a change matters: the consumers whose grants reach it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from registry.comparison.changes import Change, Verdict
@@ -71,7 +71,7 @@ def _fields(grant: Grant) -> Iterator[FieldPath]:
                 continue  # refused when it was written; nothing of it is released
 
 
-def worst(changes: Iterable[Change]) -> dict[Verdict, int]:
-    """Return how many changes there are of each verdict."""
-    counted: Sequence[Change] = list(changes)
-    return {verdict: sum(one.verdict == verdict for one in counted) for verdict in _ORDER}
+def counted(verdicts: Iterable[Verdict]) -> dict[str, int]:
+    """Return how many there are of each verdict."""
+    found = list(verdicts)
+    return {verdict: found.count(verdict) for verdict in _ORDER}
