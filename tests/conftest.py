@@ -14,6 +14,8 @@ from tests.databases import Database, running_mariadb, running_postgresql_databa
 from tests.factories import NODE
 from tests.postgres import PostgresServer, running_postgres
 
+pytest_plugins = ["connectors.testing"]
+
 _numbers = count(1)
 
 
