@@ -109,6 +109,7 @@ async def import_description(visit: Visit) -> Response:
     draft = None if before is None else parse(Kind.VERSION, before.document)
     spec = version_of(described, wish, spec_of(draft))
     staged = await _stage(visit, spec, before, dry_run=query.dry_run)
+    text = await to_thread.run_sync(render_yaml, Kind.VERSION, spec) if query.as_yaml else None
     told: Json = {
         "applied": not query.dry_run,
         "kind": described.kind,
@@ -119,7 +120,7 @@ async def import_description(visit: Visit) -> Response:
         **summary(spec),
         "not_taken": [_told(one) for one in described.not_taken[:MOST_NOTES]],
         "not_taken_total": len(described.not_taken),
-        "yaml": render_yaml(Kind.VERSION, spec) if query.as_yaml else None,
+        "yaml": text,
     }
     return answer(told)
 
