@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from connectors.contract import Capabilities, ConnectorSettings
 
-KIND = re.compile(r"[a-z][a-z0-9-]{0,62}")
+KIND = re.compile(r"[a-z][a-z0-9_-]{0,30}")
 DECLARED = ("kind", "version", "capabilities", "Settings")
 METHODS = ("open", "call", "check", "describe", "drain", "close")
 IDEMPOTENCE = ("native", "by_key", "none")
@@ -25,7 +25,7 @@ def contract_flaws(connector: object) -> list[str]:
 def _words(connector: type) -> Iterator[str]:
     kind, version = getattr(connector, "kind", None), getattr(connector, "version", None)
     if not isinstance(kind, str) or KIND.fullmatch(kind) is None:
-        yield "kind is not lower-case letters, digits and hyphens"
+        yield "kind is not lower-case letters, digits, hyphens and underscores, 31 at most"
     if not isinstance(version, str) or not version:
         yield "version is not a text"
 

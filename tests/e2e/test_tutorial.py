@@ -1,16 +1,20 @@
-"""The tutorial, followed word for word: its commands are run, and what it shows is what they print.
+"""The tutorials, followed word for word: their commands are run, and what they show is what is printed.
 
-`sh` blocks are run in order in one shell; the one marked as the second terminal's runs beside it. A `text` block is
-what the block before prints, where `…` stands for anything, and on a line of its own for any lines.
+`sh` blocks are run in order, in one shell up to the next terminal; one marked as another terminal's runs beside it. A `text`
+block is what the block before prints, where `…` stands for anything, and on a line of its own for any lines. A block
+marked with a path is a file that the reader saves.
 """
 
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -20,11 +24,12 @@ from gateway.settings import child_environment
 from tests.hostile import free_port
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "tutorial" / "first-service.md"
-ADDRESS = "127.0.0.1:8085"
+TUTORIALS = ROOT / "docs" / "tutorial"
+NODE, PROVIDER = "8085", "8086"
 BLOCK = re.compile(
     r"^(?:<!-- (?P<mark>[^>]*) -->\n)?```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
+TERMINAL = re.compile(r"(second|third) terminal")
 BASH = shutil.which("bash") or "bash"
 SECONDS = 60
 ALL_SECONDS = 400
@@ -35,17 +40,20 @@ class Step:
     """One block of commands, and what the page says that it prints."""
 
     commands: str
-    second_terminal: bool
-    shown: str | None
+    other_terminal: bool = False
+    shown: str | None = None
 
 
 def read_steps(page: str) -> Iterator[Step]:
     """Yield the blocks of a page; a `text` block belongs to the `sh` block before it."""
     blocks = list(BLOCK.finditer(page))
     for block, after in zip(blocks, [*blocks[1:], None], strict=True):
+        mark = block["mark"] or ""
         if block["kind"] == "sh":
             shown = after["text"] if after is not None and after["kind"] == "text" else None
-            yield Step(block["text"], block["mark"] == "second terminal", shown)
+            yield Step(block["text"], TERMINAL.fullmatch(mark) is not None, shown)
+        elif mark:
+            yield Step(f"cat > {mark} <<'END OF THE FILE'\n{block['text']}END OF THE FILE\n")
 
 
 def fits(shown: str, printed: str) -> bool:
@@ -65,73 +73,111 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def port() -> int:
-    return free_port()
+def ports() -> dict[str, str]:
+    """Free ports in place of the pages'."""
+    return {NODE: str(free_port()), PROVIDER: str(free_port())}
 
 
-def adapted(commands: str, port: int) -> str:
-    """Put a free port in place of the page's; the environment is set up already."""
-    return commands.replace(ADDRESS, f"127.0.0.1:{port}").replace("make setup\n", "")
+def adapted(text: str, ports: dict[str, str]) -> str:
+    """Put the free ports in; the environment is set up already."""
+    return re.sub("|".join(ports), lambda found: ports[found[0]], text).replace("make setup\n", "")
 
 
-def run_in_second_terminal(
-    step: Step, port: int, environment: dict[str, str], log: Path
-) -> subprocess.Popen[bytes]:
-    with log.open("wb") as output:
-        return subprocess.Popen(
-            [BASH, "-ec", adapted(step.commands, port).replace("lgsp serve", "exec lgsp serve")],
-            cwd=environment["HOME"], env=environment, stdout=output, stderr=output,
+@dataclass
+class Reader:
+    """Follows a page; `home` is where its files are."""
+
+    page: str
+    ports: dict[str, str]
+    environment: dict[str, str]
+    errors: str = ""
+
+    @property
+    def home(self) -> Path:
+        return Path(self.environment["HOME"])
+
+    def follow(self, steps: list[Step]) -> list[str]:
+        """Run the first terminal's blocks and start the others' beside them; return what each of the first's printed."""
+        printed: list[str] = []
+        with ExitStack() as others:
+            while steps:
+                here = next((at for at, step in enumerate(steps) if step.other_terminal), len(steps))
+                printed += self._run(steps[:here], again=bool(printed))
+                if here < len(steps):
+                    others.enter_context(self._beside(steps[here]))
+                steps = steps[here + 1 :]
+        return printed
+
+    def _run(self, steps: list[Step], *, again: bool) -> list[str]:
+        border = "~~~ next block ~~~"
+        script = f"cd ~/{self.page}\n. ./env.sh\n" if again else ""
+        for step in steps:
+            script += f"{adapted(step.commands, self.ports)}\nprintf '\\n%s\\n' '{border}'\n"
+        done = subprocess.run(
+            [BASH, "-c", script], cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=ALL_SECONDS,
+            check=False,
         )  # fmt: skip
+        self.errors += done.stderr
+        printed = done.stdout.split(f"\n{border}\n")[:-1]
+        assert len(printed) == len(steps), done.stderr
+        return printed
 
-
-def wait_until_ready(port: int) -> None:
-    until = time.monotonic() + SECONDS
-    while time.monotonic() < until:
+    @contextmanager
+    def _beside(self, step: Step) -> Iterator[None]:
+        """Run another terminal's block until the end; a node has to stop well."""
+        is_node = "lgsp serve" in step.commands
+        log = self.home / f"{'node' if is_node else 'provider'}.log"
+        commands = re.sub(r"^(lgsp serve|python )", r"exec \1", step.commands, flags=re.MULTILINE)
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [BASH, "-ec", adapted(commands, self.ports)],
+                cwd=self.home, env=self.environment, stdout=output, stderr=output,
+            )  # fmt: skip
         try:
-            if httpx2.get(f"http://127.0.0.1:{port}/health/ready", trust_env=False).status_code == 200:
-                return
-        except httpx2.TransportError:
-            pass
-        time.sleep(0.05)
-    raise AssertionError("the node did not become ready")
+            holds = partial(is_ready, self.ports[NODE]) if is_node else partial(listens, self.ports[PROVIDER])
+            self._wait(holds, process, log)
+            yield
+        finally:
+            process.send_signal(signal.SIGINT)
+            stopped = process.wait(SECONDS)
+        assert not is_node or stopped == 0, log.read_text("utf-8")
+
+    def _wait(self, holds: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+        until = time.monotonic() + SECONDS
+        while not holds():
+            assert process.poll() is None, log.read_text("utf-8")
+            assert time.monotonic() < until, log.read_text("utf-8")
+            time.sleep(0.05)
 
 
-def run_all(steps: list[Step], port: int, environment: dict[str, str]) -> list[str]:
-    """Run the first terminal's blocks in one shell; return what each printed to standard output."""
-    border = "~~~ next block ~~~"
-    script = "".join(f"{adapted(step.commands, port)}\nprintf '\\n%s\\n' '{border}'\n" for step in steps)
-    done = subprocess.run(
-        [BASH, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=ALL_SECONDS,
-        check=False,
-    )  # fmt: skip
-    printed = done.stdout.split(f"\n{border}\n")[:-1]
-    assert len(printed) == len(steps), done.stderr
-    return printed
-
-
-@pytest.mark.skipif(shutil.which("curl") is None, reason="the tutorial asks for curl")
-def test_the_tutorial_does_what_it_says(port: int, environment: dict[str, str], tmp_path: Path) -> None:
-    steps = list(read_steps(PAGE.read_text("utf-8")))
-    [beside] = [number for number, step in enumerate(steps) if step.second_terminal]
-    before, after = steps[:beside], steps[beside + 1 :]
-    printed = run_all(before, port, environment)
-    log = tmp_path / "second-terminal.log"
-    node = run_in_second_terminal(steps[beside], port, environment, log)
+def is_ready(port: str) -> bool:
     try:
-        wait_until_ready(port)
-        resume = Step("cd ~/first-service\n. ./env.sh\n", second_terminal=False, shown=None)
-        printed += run_all([resume, *after], port, environment)[1:]
-    finally:
-        node.send_signal(signal.SIGINT)
-        stopped = node.wait(SECONDS)
+        return httpx2.get(f"http://127.0.0.1:{port}/health/ready", trust_env=False).status_code == 200
+    except httpx2.TransportError:
+        return False
+
+
+def listens(port: str) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", int(port))).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the tutorials ask for curl")
+@pytest.mark.parametrize("page", ["first-service", "first-connector"])
+def test_a_tutorial_does_what_it_says(page: str, ports: dict[str, str], environment: dict[str, str]) -> None:
+    steps = list(read_steps((TUTORIALS / f"{page}.md").read_text("utf-8")))
+    reader = Reader(page, ports, environment)
+    printed = reader.follow(steps)
 
     wrong = [
         f"{step.commands}--- shows\n{step.shown}--- printed\n{text}"
-        for step, text in zip([*before, *after], printed, strict=True)
-        if step.shown is not None and not fits(step.shown, text)
+        for step, text in zip([step for step in steps if not step.other_terminal], printed, strict=True)
+        if step.shown is not None and not fits(adapted(step.shown, ports), text)
     ]
-    assert not wrong, "\n\n".join(wrong) + log.read_text("utf-8")
-    assert stopped == 0, log.read_text("utf-8")
+    assert not wrong, "\n\n".join(wrong) + reader.errors
 
 
 def test_what_is_shown_has_to_fit() -> None:
