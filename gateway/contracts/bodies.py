@@ -8,8 +8,9 @@ from typing import Any, Final
 from gateway.contracts.json_bodies import JSONCheck, check_of
 from gateway.contracts.violations import BadContract, Violation
 from gateway.contracts.xml_bodies import XMLCheck
+from gateway.transforms.contract import NOT_READ
 from gateway.transforms.guests import Work
-from gateway.transforms.minimise.documents import NOT_READ, Unreadable, load_json, read_xml
+from gateway.transforms.minimise.documents import Unreadable, load_json, read_xml
 from registry.entities import BodyContract, Version
 
 LARGE_BYTES: Final = 64 * 1024
@@ -65,8 +66,8 @@ class BodyCheck:
         make = {"json": self._json.schema} if self._json else {"xml": declared.xsd, "xsd": dict(xsd)}
         self.work = Work("contract", make)
 
-    def at_once(self, body: bytes, media_type: str) -> Checked:
-        """Check a body on the event loop. Raises Later, NotChecked."""
+    def at_once(self, body: bytes, media_type: str, document: object = NOT_READ) -> Checked:
+        """Check a body on the event loop; `document` is the JSON in it, where that is known. Raises Later, NotChecked."""
         if not body:
             return wrong("required") if self._required else FITS
         if media_type and self._accepted.match(media_type) is None:
@@ -75,13 +76,13 @@ class BodyCheck:
             return FITS
         if len(body) >= LARGE_BYTES or not self._at_once:
             raise Later
-        return self.read(body, media_type, parts=MOST_PARTS)
+        return self.read(body, media_type, document, parts=MOST_PARTS)
 
-    def read(self, body: bytes, media_type: str, *, parts: float) -> Checked:
+    def read(self, body: bytes, media_type: str, document: object = NOT_READ, *, parts: float) -> Checked:
         """Check what a body says. Raises NotChecked, and Later when so many parts would have to be told about."""
         try:
             if self._json is not None:
-                return _of_json(self._json, body, parts)
+                return _of_json(self._json, body, document, parts)
             if self._xml is not None:
                 return _of_xml(self._xml, body, media_type, parts)
         except Unreadable as error:
@@ -89,8 +90,10 @@ class BodyCheck:
         return FITS
 
 
-def _of_json(check: JSONCheck, body: bytes, parts: float) -> Checked:
-    document, is_exact = load_json(body)
+def _of_json(check: JSONCheck, body: bytes, document: object, parts: float) -> Checked:
+    is_exact = document is not NOT_READ
+    if not is_exact:
+        document, is_exact = load_json(body)
     try:
         if check.passes(document):
             return Checked(document=document if is_exact else NOT_READ)

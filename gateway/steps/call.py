@@ -16,8 +16,7 @@ from gateway.steps.contract import ContractStep
 from gateway.steps.minimise import Minimise, scope_of
 from gateway.steps.route import path_below_version
 from gateway.steps.transform import incoming, outgoing, threads, without_old_bytes
-from gateway.transforms.contract import Document
-from gateway.transforms.minimise.documents import NOT_READ
+from gateway.transforms.contract import NOT_READ, Document
 from gateway.transforms.minimise.scopes import Scope
 from gateway.views import OperationView
 from registry.entities import Environment, Mode
@@ -131,9 +130,11 @@ class CallStep:
         """Transform, check and limit the provider's answer. Raises Refusal."""
         contract, document = operation.contract, NOT_READ
         if operation.reply is not None:
-            reply = await incoming(exchange, reply, operation.reply, witness.watch, self._threads)
+            reply, document = await incoming(exchange, reply, operation.reply, witness.watch, self._threads)
         if contract is not None and contract.reply is not None:
-            reply, document = await self._check.reply(exchange, reply, contract.reply, witness.watch)
+            reply, document = await self._check.reply(
+                exchange, reply, contract.reply, witness.watch, document
+            )
         if scope is None:
             return reply
         return await self._minimise(exchange, reply, scope, witness.watch, document)

@@ -20,9 +20,8 @@ from gateway.contracts.work import parse
 from gateway.exchange import Exchange, Reason, Refusal, Reply
 from gateway.steps.route import path_below_version
 from gateway.steps.transform import read_reply, read_request
-from gateway.transforms.contract import Unfit
+from gateway.transforms.contract import NOT_READ, Unfit
 from gateway.transforms.guests import Guests
-from gateway.transforms.minimise.documents import NOT_READ
 from registry.evidence import Outcome
 
 AT_ONCE: Final = 2
@@ -59,36 +58,41 @@ class ContractStep:
         if check.body is not None:
             if not isinstance(exchange.body, bytes) and check.mode == "enforce":
                 exchange.body = await read_request(exchange)
-            found.extend((await self._body(check.body, check, exchange.body, request.headers)).violations)
+            found.extend(
+                (await self._body(check.body, check, exchange.body, request.headers, NOT_READ)).violations
+            )
         if found:
             told = self._note(exchange, check, found)
             if check.mode == "enforce":
                 raise _refusal(Reason.REQUEST_AGAINST_CONTRACT, told, sent=False)
 
     async def reply(
-        self, exchange: Exchange, reply: Reply, check: Check, watch: Watch
+        self, exchange: Exchange, reply: Reply, check: Check, watch: Watch, document: object
     ) -> tuple[Reply, object]:
         """Check the answer that the consumer would get. Raises Refusal.
 
-        Returns it, and its body as JSON if that was read without loss. Answers that are no success are not checked.
+        Returns it, and its body as JSON if that was read without loss; `document` is that, where a step before has it.
+        Answers that are no success are not checked.
         """
         body, is_success = reply.body, exchange.record.outcome == Outcome.SUCCESS
         has_body = 200 <= reply.status < 300 and reply.status not in NOTHING_TO_CHECK  # noqa: PLR2004  (2xx)
         if check.body is None or not is_success or not has_body or exchange.request.method == "HEAD":
-            return reply, NOT_READ
+            return reply, document
         if not isinstance(body, bytes) and check.mode == "enforce":
             with watch(exchange):
                 body = await read_reply(exchange, body, Reason.REPLY_AGAINST_CONTRACT)
             headers = [field for field in reply.headers if field[0] != b"content-length"]
             reply = Reply(status=reply.status, headers=headers, body=body)
-        checked = await self._body(check.body, check, body, reply.headers)
+        checked = await self._body(check.body, check, body, reply.headers, document)
         if checked.violations:
             told = self._note(exchange, check, checked.violations)
             if check.mode == "enforce":
                 raise _refusal(Reason.REPLY_AGAINST_CONTRACT, told, sent=True)
         return reply, checked.document
 
-    async def _body(self, body_check: BodyCheck, check: Check, body: object, headers: Headers) -> Checked:
+    async def _body(
+        self, body_check: BodyCheck, check: Check, body: object, headers: Headers, document: object
+    ) -> Checked:
         if not isinstance(body, bytes):
             return wrong(NOT_CHECKED)  # a stream, which a shadow does not hold up
         media_type = ""
@@ -98,7 +102,7 @@ class ContractStep:
             elif name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
                 return wrong("content-encoding")
         try:
-            return body_check.at_once(body, media_type)
+            return body_check.at_once(body, media_type, document)
         except Later:
             return await self._later(body_check, check, body, media_type)
         except NotChecked:

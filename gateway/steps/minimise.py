@@ -9,7 +9,8 @@ from anyio import CapacityLimiter, to_thread
 from connectors.errors import ConnectorError
 from connectors.message import Headers
 from gateway.exchange import Exchange, Reason, Refusal, Reply
-from gateway.transforms.minimise.documents import LARGE_BYTES, NOT_READ, Unreadable
+from gateway.transforms.contract import NOT_READ
+from gateway.transforms.minimise.documents import LARGE_BYTES, Unreadable
 from gateway.transforms.minimise.scopes import Scope
 
 MOST_BYTES = 10 * 1024 * 1024

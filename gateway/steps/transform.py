@@ -7,10 +7,10 @@ from time import perf_counter_ns
 from anyio import CapacityLimiter
 
 from connectors.errors import ConnectorError
-from connectors.message import Body, Headers
+from connectors.message import Headers
 from gateway.exchange import Exchange, Reason, Refusal, Reply
 from gateway.transforms.chain import Chain
-from gateway.transforms.contract import Document, Unfit
+from gateway.transforms.contract import NOT_READ, Document, Unfit
 
 AT_ONCE = 4
 MOST_BYTES = 24 * 1024 * 1024
@@ -51,18 +51,20 @@ async def outgoing(exchange: Exchange, chain: Chain, at_once: CapacityLimiter) -
 
 async def incoming(
     exchange: Exchange, reply: Reply, chain: Chain, watch: Watch, at_once: CapacityLimiter
-) -> Reply:
-    """Return the provider's answer as the caller gets it. Raises Refusal.
+) -> tuple[Reply, object]:
+    """Return the provider's answer as the caller gets it, and the JSON in it where that is at hand. Raises Refusal.
 
     What is not 2xx, or has no body, is passed on as it is.
     """
     is_answer = 200 <= reply.status < 300 and reply.status not in {NO_CONTENT, RESET_CONTENT}  # noqa: PLR2004  (2xx)
     if exchange.request.method == "HEAD" or not is_answer:
-        return reply
-    with watch(exchange):
-        body = await read_reply(exchange, reply.body, Reason.REPLY_NOT_TRANSFORMED)
+        return reply, NOT_READ
+    body = reply.body
+    if not isinstance(body, bytes):
+        with watch(exchange):
+            body = await read_reply(exchange, body, Reason.REPLY_NOT_TRANSFORMED)
     if not body:
-        return Reply(status=reply.status, headers=reply.headers, body=b"")
+        return Reply(status=reply.status, headers=reply.headers, body=b""), NOT_READ
     if _is_encoded(reply.headers):
         raise Refusal(Reason.REPLY_NOT_TRANSFORMED, sent=True, why="content-encoding")
     try:
@@ -71,7 +73,7 @@ async def incoming(
         raise Refusal(Reason.REPLY_NOT_TRANSFORMED, sent=True, why=told(unfit)) from unfit
     headers = [field for field in reply.headers if field[0] not in OF_THE_OLD_BYTES]
     headers.append((b"content-type", made.media_type.encode("latin-1")))
-    return Reply(status=reply.status, headers=headers, body=made.body)
+    return Reply(status=reply.status, headers=headers, body=made.body), made.value
 
 
 def without_old_bytes(headers: Headers) -> Headers:
@@ -99,10 +101,8 @@ async def read_request(exchange: Exchange) -> bytes:
     return body
 
 
-async def read_reply(exchange: Exchange, body: Body, too_large: Reason) -> bytes:
-    """Return the whole of the provider's answer. Raises Refusal when it is too large or breaks off."""
-    if isinstance(body, bytes):
-        return body
+async def read_reply(exchange: Exchange, body: AsyncIterator[bytes], too_large: Reason) -> bytes:
+    """Return the whole of a streamed answer. Raises Refusal when it is too large or breaks off."""
     started = perf_counter_ns()
     try:
         return await _whole(body, Refusal(too_large, sent=True, why="too-large"))

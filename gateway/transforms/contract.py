@@ -2,19 +2,26 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from connectors.message import Headers
 from gateway.transforms.code_tables import Tables
 
+NOT_READ: Final = object()
+"""Stands for a document that nobody has read yet."""
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A message that is whole in memory, as transforms see it."""
+    """A message that is whole in memory, as transforms see it.
+
+    `value` is the JSON in it, where that was at hand when the body was written.
+    """
 
     body: bytes
     media_type: str = ""
     headers: Headers = field(default_factory=list)
+    value: Any = field(default=NOT_READ, repr=False, compare=False)  # Any: JSON
 
 
 class Transform(Protocol):

@@ -6,15 +6,23 @@ with the document. `evaluate_json` lets other threads run.
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Final, TypedDict
+from contextlib import contextmanager
+from typing import Annotated, Any, Final, TypedDict
 
 from jlens import Expression, JlensError, Read
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.transforms.code_tables import ListUnknown, Tables
-from gateway.transforms.contract import BadSettings, Document, OutOfTime, Place, Unfit
+from gateway.transforms.contract import NOT_READ, BadSettings, Document, OutOfTime, Place, Unfit
 from gateway.transforms.functions import BARRED, FUNCTIONS, ValueUnreadable, barred, guarded
-from gateway.transforms.json_text import LARGE_BYTES, Numbers, parse_json, readable_json
+from gateway.transforms.json_text import (
+    LARGE_BYTES,
+    Numbers,
+    parse_json,
+    plain_json,
+    readable_json,
+    render_json,
+)
 
 HURRY_SECONDS: Final = 0.015
 _LIMITS: Final = frozenset({"U1001", "U1006", "D1011", "D2016"})
@@ -80,6 +88,10 @@ class Mapping:
         self._numbers = settings.numbers
         self._source = settings.mapping
         self._limits = settings.limits
+        # What a small document may use hardly depends on its size.
+        self._small = limits_for(settings.limits, LARGE_BYTES)
+        self._in_a_hurry = EngineLimits(**self._small)
+        self._in_a_hurry["timeout"] = min(HURRY_SECONDS, self._small["timeout"])
         self._expression = compiled(settings, tables)
 
     def reads(self) -> list[str]:
@@ -89,12 +101,37 @@ class Mapping:
 
     def __call__(self, document: Document, *, hurry: bool = False) -> Document:
         """Return what the mapping makes of the document."""
+        size = len(document.body)
+        if size > LARGE_BYTES:
+            return self._of_text(document, limits_for(self._limits, size))
+        limits = self._in_a_hurry if hurry else self._small
+        value = document.value if document.value is not NOT_READ else plain_json(document.body)
+        made = self._of_value(document, value, limits) if self._numbers == "exact" else None
+        return made or self._of_text(document, limits)
+
+    def _of_value(self, document: Document, value: Any, limits: EngineLimits) -> Document | None:  # Any: JSON
+        """Map values without going through text; None where only that tells what comes out: null, or nothing."""
+        if value is NOT_READ:
+            return None
+        with self._translated(document):
+            result = self._expression.evaluate(value, **limits)
+        if result is None:
+            return None
+        return Document(render_json(result), "application/json", document.headers, result)
+
+    def _of_text(self, document: Document, limits: EngineLimits) -> Document:
         text = readable_json(document.body, self._numbers)
-        limits = limits_for(self._limits, len(document.body))
-        if hurry:
-            limits["timeout"] = min(HURRY_SECONDS, limits["timeout"])
-        try:
+        with self._translated(document):
             result = self._expression.evaluate_json(text, **limits)
+        if result is None:
+            raise Unfit("nothing", "The mapping finds nothing in this document.", subject="mapping")
+        return Document(result.encode(), "application/json", document.headers)
+
+    @contextmanager
+    def _translated(self, document: Document) -> Iterator[None]:
+        """Turn what the engine says into Unfit."""
+        try:
+            yield
         except JlensError as error:
             raise self._failure(error) from error
         except ValueUnreadable as error:
@@ -102,9 +139,6 @@ class Mapping:
             raise Unfit("value-unreadable", str(error), place, "mapping") from error
         except ValueError as error:
             raise Unfit("malformed", str(error), _place_in(str(error))) from error
-        if result is None:
-            raise Unfit("nothing", "The mapping finds nothing in this document.", subject="mapping")
-        return Document(result.encode(), "application/json", document.headers)
 
     def _failure(self, error: JlensError) -> Unfit:
         place = place_of(self._source, error)

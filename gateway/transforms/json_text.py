@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, NoReturn
 
 import orjson
 
-from gateway.transforms.contract import Place, Unfit
+from gateway.transforms.contract import NOT_READ, Place, Unfit
 
 Numbers = Literal["exact", "text"]
 """`exact`: numbers stay numbers where a double carries them, else become text; `text`: all become text."""
@@ -21,6 +21,9 @@ MAX_DEPTH: Final = 100
 LARGE_BYTES: Final = 64 * 1024
 _SAFE_INTEGER: Final = 2**53
 _SAFE_DIGITS: Final = 15
+_DIGITS: Final = bytes.maketrans(b"123456789.", b"0" * 10)
+_LONG_NUMBER: Final = b"0" * (_SAFE_DIGITS + 1)
+"""How a number looks that may have more digits than a double carries, once all digits look alike."""
 _BOM: Final = b"\xef\xbb\xbf"
 _TOO_DEEP: Final = f"The document has more than {MAX_DEPTH} levels."
 
@@ -29,6 +32,21 @@ def readable_json(body: bytes, numbers: Numbers = "exact") -> str:
     """Return the document as JSON text that the mapping engine reads without loss. Raises Unfit."""
     text = _decoded(body)
     return _scanned(text, numbers) if len(body) > LARGE_BYTES else _parsed(text, numbers)
+
+
+def plain_json(body: bytes) -> Any:  # Any: foreign JSON
+    """Return the document as values where `readable_json` would leave it as it is, NOT_READ where that takes a look.
+
+    Most programs write JSON as we would: written again it is the same, so that no name stood there twice, and each number
+    is what was written. Long numbers are left to those who look.
+    """
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH or _LONG_NUMBER in body.translate(_DIGITS):
+        return NOT_READ
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return NOT_READ
+    return value if orjson.dumps(value) == body else NOT_READ
 
 
 def parse_json(body: bytes, numbers: Numbers = "exact") -> Any:  # Any: foreign JSON

@@ -15,8 +15,6 @@ from lxml import etree
 MAX_DEPTH: Final = 200
 LARGE_BYTES: Final = 100_000
 """From here on documents are read in a thread, and by what lets other threads run meanwhile."""
-NOT_READ: Final = object()
-"""Stands for a document that nobody has read yet."""
 _EXACT_DIGITS = 18
 _BOM = codecs.BOM_UTF8
 

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from gateway.transforms.minimise.documents import LARGE_BYTES, NOT_READ, read_json, write_json
+from gateway.transforms.contract import NOT_READ
+from gateway.transforms.minimise.documents import LARGE_BYTES, read_json, write_json
 from gateway.transforms.minimise.large_json import limit_large_json
 from gateway.transforms.minimise.trees import Node
 from gateway.transforms.minimise.values import GONE

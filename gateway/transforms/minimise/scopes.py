@@ -7,7 +7,8 @@ from typing import Final
 
 import orjson
 
-from gateway.transforms.minimise.documents import NOT_READ, Unreadable
+from gateway.transforms.contract import NOT_READ
+from gateway.transforms.minimise.documents import Unreadable
 from gateway.transforms.minimise.json import limit_json
 from gateway.transforms.minimise.trees import Rule, json_tree, xml_tree
 from gateway.transforms.minimise.xml import limit_xml
