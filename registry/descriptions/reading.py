@@ -19,8 +19,9 @@ MOST_NODES: Final = 3_000_000
 _LEAST: Final = -(1 << 63)
 _MOST: Final = (1 << 64) - 1
 _BAD: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-_INTEGER: Final = re.compile(r"[-+]?[0-9]{1,400}")
-_NUMBER: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+# As JSON writes numbers: with a zero in front it is a text, for so begin the numbers of citizens and telephones.
+_INTEGER: Final = re.compile(r"[-+]?(0|[1-9][0-9]{0,399})")
+_NUMBER: Final = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _WORDS: Final[Mapping[str, bool | None]] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None, "true": True, "True": True, "TRUE": True,
     "false": False, "False": False, "FALSE": False,

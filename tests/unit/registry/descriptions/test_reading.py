@@ -14,7 +14,8 @@ def test_yaml_is_read_by_the_rules_of_json() -> None:
     found, _ = read_text(text)
 
     assert found == {
-        "no": "on", "hai": 2, "ba": "0x1F", "ngay": "2026-01-31", "so": "012", "rong": None, "thuc": 1500.0, "ma": 12,
+        "no": "on", "hai": 2, "ba": "0x1F", "ngay": "2026-01-31", "so": "012", "rong": None, "thuc": 1500.0,
+        "ma": "012",
         "200": {"a": None},
     }  # fmt: skip
 
@@ -92,3 +93,9 @@ def test_integers_that_no_json_library_carries_are_rounded_and_told(text: str) -
     assert changed == {"numbers"}
     with pytest.raises(Invalid):
         read_text('{"a": 1' + "0" * 350 + "}")
+
+
+def test_what_begins_with_a_zero_is_a_text_in_yaml() -> None:
+    found, _ = read_text("a: [012345678901, 0987654321, 00, 0, -0.5, 007.5, 10e3, 0.0, +7]")
+
+    assert found["a"] == ["012345678901", "0987654321", "00", 0, -0.5, "007.5", 10e3, 0.0, 7]
