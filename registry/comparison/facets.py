@@ -12,8 +12,8 @@ from registry.comparison.changes import Relation
 Schema = Mapping[str, Any]  # Any: a JSON Schema
 
 ALL_TYPES: Final = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
-_LOWER: Final = ("minLength", "minItems", "minProperties", "minContains")
-_UPPER: Final = ("maxLength", "maxItems", "maxProperties", "maxContains")
+_LOWER: Final = ("minLength", "minItems", "minProperties")
+_UPPER: Final = ("maxLength", "maxItems", "maxProperties")
 PLAIN: Final = frozenset(
     {
         "type", "enum", "const", "pattern", "format", "multipleOf", "uniqueItems", "minimum", "exclusiveMinimum", "maximum",
@@ -24,7 +24,6 @@ PLAIN: Final = frozenset(
 _OF: Final[Mapping[str, frozenset[str]]] = {
     "minLength": frozenset({"string"}), "maxLength": frozenset({"string"}), "pattern": frozenset({"string"}),
     "minItems": frozenset({"array"}), "maxItems": frozenset({"array"}), "uniqueItems": frozenset({"array"}),
-    "minContains": frozenset({"array"}), "maxContains": frozenset({"array"}),
     "minProperties": frozenset({"object"}), "maxProperties": frozenset({"object"}),
     "minimum": frozenset({"integer", "number"}), "maximum": frozenset({"integer", "number"}),
     "multipleOf": frozenset({"integer", "number"}),

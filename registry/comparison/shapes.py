@@ -9,6 +9,7 @@ import orjson
 from registry.comparison.facets import PLAIN, types
 from registry.contract_schemas import SHARED, references
 
+_LONGEST_CHAIN: Final = 40
 _LEADING: Final = frozenset({"$ref", "allOf", "anyOf", "oneOf"})
 _MOST_PARTS: Final = 200
 _LARGER: Final = frozenset({"minLength", "minItems", "minProperties", "minimum", "exclusiveMinimum"})
@@ -36,6 +37,8 @@ class Shape:
     members: dict[str, Any] = field(default_factory=dict)
     required: set[str] = field(default_factory=set)
     others: Any = True  # Any: a JSON Schema or a truth value
+    says_others: bool = False
+    """Whether anything was said of them: then all fields are evaluated."""
 
     @property
     def types(self) -> frozenset[str]:
@@ -88,6 +91,10 @@ class Shapes:
     def shape(self, schema: Any) -> Shape | None:  # Any: a JSON Schema
         """Return what a schema says; None where that cannot be put together."""
         made = Shape()
+        for _ in range(_LONGEST_CHAIN):
+            if not isinstance(schema, Mapping) or set(schema) - _REMARKS != {"$ref"}:
+                break
+            schema = self._target(schema["$ref"])
         return made if self._add(made, schema, [0]) and _settle(made) else None
 
     def _add(self, made: Shape, schema: Any, count: list[int]) -> bool:
@@ -107,6 +114,8 @@ class Shapes:
         for part in schema.get("allOf", ()):
             if not self._add(made, part, count):
                 return False
+        if "unevaluatedProperties" in made.words:
+            return False  # it looks at the fields of its own part alone
         own = {
             word: value
             for word, value in schema.items()
@@ -123,7 +132,11 @@ class Shapes:
         inner = _only_nullable(own)
         if inner is not None:
             alone = Shape()
-            if self._add(alone, inner, [0]) and _accept_null(alone):
+            if (
+                self._add(alone, inner, [0])
+                and ("anyOf" in own or "null" not in alone.types)
+                and _accept_null(alone)
+            ):
                 return self._join(made, alone)
         return self._place(made, own)
 
@@ -139,6 +152,7 @@ class Shapes:
         )
 
     def _place(self, made: Shape, own: dict[str, Any]) -> bool:
+        made.says_others = made.says_others or "additionalProperties" in own
         members, others = own.pop("properties", {}), own.pop("additionalProperties", True)
         if made.members and others is not True and not set(made.members) <= set(members):
             return False  # closed beside another part: each counts only its own fields
@@ -188,7 +202,7 @@ def _settle(made: Shape) -> bool:
     if "unevaluatedProperties" not in made.words:
         return True
     unevaluated = made.words.pop("unevaluatedProperties")
-    if set(made.words) & {
+    if made.says_others or set(made.words) & {
         "anyOf",
         "oneOf",
         "if",
