@@ -84,13 +84,15 @@ FORMATS: Final[Mapping[str, Reader]] = {
 """Media type -> reader."""
 
 
-async def read(reader: Reader, content: bytes, selection: Selection) -> Described:
+async def read(
+    reader: Reader, content: bytes, selection: Selection, *, seconds: float = LONGEST_SECONDS
+) -> Described:
     """Return what a description comes to. Raises Invalid, also when it takes too much time or memory."""
     try:
-        with fail_after(LONGEST_SECONDS):
+        with fail_after(seconds):
             found = await to_process.run_sync(_read, reader, content, selection, cancellable=True)
     except TimeoutError:
-        raise _too_large(f"takes longer than {LONGEST_SECONDS:.0f} seconds") from None
+        raise _too_large(f"takes longer than {seconds:g} seconds") from None
     except BrokenWorkerProcess:
         raise _too_large("takes more memory than it may") from None
     if isinstance(found, Described):

@@ -53,6 +53,8 @@ def _refused(message: str, pointer: str = "") -> Invalid:
 
 
 def _json(text: str) -> Any:  # Any: whatever the JSON says
+    if sum(map(text.count, ",[{")) > MOST_NODES:
+        raise _refused(f"The description has more than {MOST_NODES} values.")
     try:
         return json.loads(text, object_pairs_hook=_object, parse_constant=_number, parse_int=_integer)
     except json.JSONDecodeError as error:

@@ -99,3 +99,10 @@ def test_what_begins_with_a_zero_is_a_text_in_yaml() -> None:
     found, _ = read_text("a: [012345678901, 0987654321, 00, 0, -0.5, 007.5, 10e3, 0.0, +7]")
 
     assert found["a"] == ["012345678901", "0987654321", "00", 0, -0.5, "007.5", 10e3, 0.0, 7]
+
+
+def test_more_values_than_anybody_describes_are_refused_before_they_are_made() -> None:
+    began = time.monotonic()
+    with pytest.raises(Invalid, match="more than 3000000 values"):
+        read_text('{"a": [' + "[]," * 7_000_000 + "1]}")
+    assert time.monotonic() - began < 2
