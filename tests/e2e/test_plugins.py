@@ -26,7 +26,10 @@ async def test_a_node_starts_without_the_broken_plug_ins_and_names_them(
         for service in ("DoanhNghiep", "DichVuTot"):
             await node.grant(service)
         caller = await node.client("mot-cua", system="H99:mot-cua")
-        answers = [await caller.call(f"/{service}/1.0/chiTietDoanhNghiep") for service in ("DoanhNghiep", "DichVuTot")]
+        answers = [
+            await caller.call(f"/{service}/1.0/chiTietDoanhNghiep")
+            for service in ("DoanhNghiep", "DichVuTot")
+        ]
         metrics = (await node.http.get("/metrics")).text
 
         def lgsp(*words: str) -> subprocess.CompletedProcess[str]:
