@@ -51,6 +51,7 @@ def test_no_code_can_be_mistaken_for_a_real_one() -> None:
 def test_a_description_makes_a_provider_for_the_operations_of_its_service(name: str) -> None:
     description = read_description(name)
     settings = MockSettings.model_validate({"description": description, "households": 30})
+    assert settings.description is not None
     described = {one.name for one in operations_of(settings.description)}
     service = base_of(description).split("/")[1]
     [version] = [d for kind, d in documents() if kind is Kind.VERSION and d["service"] == service]
