@@ -69,7 +69,7 @@ class CheckTests(ContractTests):
         self.needs_a_provider()
         if self.handshake:
             pytest.skip("a conversation that goes wrong from the start may be called by any later step")
-        stage.proxy.play(Fault(kind="rubbish"))
+        stage.proxy.play(Fault(kind="rubbish", instead=self.rubbish))
 
         _only(await stage.steps(stage.make()), "contract")
 

@@ -147,7 +147,8 @@ class LifeTests(ContractTests):
 
         assert ended == ["call", "drain"], "draining has to wait for the call under way, and let it end well"
         assert isinstance(after, Unreachable), f"a drained connector has to say Unreachable, not {after}"
-        assert not stage.proxy.asked, "a drained connector sends"
+        if not self.handshake:  # else what is sent may be a farewell
+            assert not stage.proxy.asked, "a drained connector sends"
 
     async def test_a_cancelled_call_frees_its_connection(self, stage: Stage) -> None:
         self.needs_a_provider()
@@ -185,7 +186,8 @@ class LifeTests(ContractTests):
             late = await asyncio.wait_for(stage.ask(connector, seconds=-1.0), 5)
             late_took = loop.time() - began
 
-        assert isinstance(result, Unknown), f"something was sent and nothing came: Unknown, not {result}"
+        allowed = (Unknown, Unreachable) if self.handshake else (Unknown,)
+        assert isinstance(result, allowed), f"something was sent and nothing came: Unknown, not {result}"
         assert took > 0.3, f"given up after {took:.2f} s of 0.4 s: another clock than the host's?"
         assert took < 1.5, f"a call with 0.4 s left took {took:.2f} s"
         assert isinstance(late, Unknown | Unreachable), f"its time was up before it began, and it is {late}"

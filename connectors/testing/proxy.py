@@ -22,7 +22,7 @@ class Fault:
     """What goes wrong on each connection: `kind`, once `after` bytes of one `side` have passed.
 
     `reset`: RST; `cut`: FIN; `half_open`: the other end is gone without a word; `slow`: the answer comes in pieces of
-    `piece` bytes, each after a `pause`; `duplicated`: the answer comes twice; `rubbish`: something else comes.
+    `piece` bytes, each after a `pause`; `duplicated`: the answer comes twice; `rubbish`: `instead` comes.
     """
 
     kind: Literal["reset", "cut", "half_open", "slow", "duplicated", "rubbish"]
@@ -30,6 +30,7 @@ class Fault:
     after: int = 0
     piece: int = _PIECE
     pause: float = 0.0
+    instead: bytes = RUBBISH
 
 
 @dataclass(eq=False)
@@ -167,7 +168,7 @@ class FaultProxy:
             _reset(writer)
         elif fault.kind in ("cut", "rubbish"):
             if fault.kind == "rubbish":
-                writer.write(RUBBISH)
+                writer.write(fault.instead)
                 link.is_waiting = False
             writer.close()
 

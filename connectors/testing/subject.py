@@ -9,6 +9,7 @@ import pytest
 from connectors.contract import Connector
 from connectors.message import Message
 from connectors.testing.host import Host
+from connectors.testing.proxy import RUBBISH
 from connectors.testing.stage import Address, Stage, stage_for
 
 
@@ -35,6 +36,8 @@ class ContractTests:
     """Whether an answer says where it ends, so that one that was cut off cannot pass for a whole one."""
     normalises: ClassVar[bool] = False
     """Whether it is declared to change the text that it carries."""
+    rubbish: ClassVar[bytes] = RUBBISH
+    """What the proxy says in the provider's place when it is to speak no protocol at all."""
     slow_settings: ClassVar[Mapping[str, Any]] = {}
     """Of one that talks to nobody: what makes its call take about 0.2 s."""
     method: ClassVar[str] = "POST"

@@ -63,7 +63,12 @@ class WordTests(ContractTests):
         document = self.settings(stage.address)
         settings = stage.checked(document)
         shown = [repr(settings), settings.model_dump_json(), json.dumps(document)]
-        for fault in (None, Fault(kind="reset"), Fault(kind="rubbish"), Fault(kind="cut", after=1)):
+        for fault in (
+            None,
+            Fault(kind="reset"),
+            Fault(kind="rubbish", instead=self.rubbish),
+            Fault(kind="cut", after=1),
+        ):
             stage.proxy.play(fault)
             shown += await _seen(stage, stage.make())
         await stage.proxy.refuse()

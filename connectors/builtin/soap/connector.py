@@ -29,7 +29,7 @@ from connectors.builtin.soap.json_text import dump, read_json
 from connectors.builtin.soap.reading import read
 from connectors.builtin.soap.security import Security
 from connectors.builtin.soap.settings import SOAPSettings
-from connectors.builtin.soap.wire import Answer, Calls, Poster, TooLarge, result_of, whole
+from connectors.builtin.soap.wire import CHECK_SECONDS, Answer, Calls, Poster, TooLarge, result_of, whole
 from connectors.builtin.soap.wsdl import (
     Description,
     Operation,
@@ -45,6 +45,7 @@ from connectors.contract import (
     Capabilities,
     CheckStep,
     ConnectorContext,
+    ConnectorSettings,
     DescribedOperation,
     Done,
     Rejected,
@@ -86,7 +87,7 @@ class SOAPConnector:
     kind: ClassVar[str] = "soap"
     version: ClassVar[str] = "1"
     capabilities: ClassVar[Capabilities] = Capabilities(streaming=False, idempotence="none")
-    Settings: ClassVar[type[SOAPSettings]] = SOAPSettings
+    Settings: ClassVar[type[ConnectorSettings]] = SOAPSettings
 
     def __init__(self, settings: SOAPSettings, context: ConnectorContext) -> None:
         self._settings = settings
@@ -311,7 +312,14 @@ class SOAPConnector:
                 await self.open()
             except ConnectorError as error:
                 problem = str(error)
-        return await self._poster.check(problem)
+        return await self._poster.check(problem, self._prove)
+
+    async def _prove(self) -> None:
+        """Get the credentials ready. Raises SecretUnknown, CredentialsRefused, and what asking for a token raises."""
+        self._header()
+        await self._credentials.headers(
+            self._poster.authority, self._context.clock.monotonic() + CHECK_SECONDS
+        )
 
     async def describe(self) -> Sequence[DescribedOperation]:
         """Return the operations of the description that can be called."""

@@ -19,13 +19,14 @@ from connectors.builtin.soap.json_text import dump, read_json
 from connectors.builtin.soap.person import birth_in, name_in, number_of
 from connectors.builtin.soap.population_settings import LENGTHS, OperationName, PopulationSettings
 from connectors.builtin.soap.reading import read
-from connectors.builtin.soap.wire import Answer, Calls, Poster, TooLarge, result_of, whole
+from connectors.builtin.soap.wire import CHECK_SECONDS, Answer, Calls, Poster, TooLarge, result_of, whole
 from connectors.builtin.soap.xml import SafeReader, XMLRefused, escape, local
 from connectors.contract import (
     Call,
     Capabilities,
     CheckStep,
     ConnectorContext,
+    ConnectorSettings,
     DescribedOperation,
     Done,
     Rejected,
@@ -69,7 +70,7 @@ class PopulationConnector:
     kind: ClassVar[str] = "population"
     version: ClassVar[str] = "1"
     capabilities: ClassVar[Capabilities] = Capabilities(streaming=False, idempotence="none")
-    Settings: ClassVar[type[PopulationSettings]] = PopulationSettings
+    Settings: ClassVar[type[ConnectorSettings]] = PopulationSettings
 
     def __init__(self, settings: PopulationSettings, context: ConnectorContext) -> None:
         self._settings = settings
@@ -169,7 +170,7 @@ class PopulationConnector:
 
     def _login(self, call: Call) -> Headers:
         """Return the request's headers. Raises SecretUnknown."""
-        settings, get, authority = self._settings, self._context.secrets.get, self._poster.authority
+        settings = self._settings
         headers: Headers = [
             (b"content-type", settings.content_type.encode()),
             (b"soapaction", b'""'),
@@ -183,6 +184,12 @@ class PopulationConnector:
         ]
         if settings.client:
             headers.append((b"x-road-client", settings.client.encode()))
+        return headers + self._proofs()
+
+    def _proofs(self) -> Headers:
+        """Return the headers that hold our log-in. Raises SecretUnknown."""
+        settings, get, authority = self._settings, self._context.secrets.get, self._poster.authority
+        headers: Headers = []
         if settings.api_key is not None:
             headers.append((b"apikey", get(settings.api_key, host=authority).encode()))
         if settings.secret is not None:
@@ -223,7 +230,14 @@ class PopulationConnector:
 
     async def check(self) -> Sequence[CheckStep]:
         """Test the way there; only a look-up could test the log-in, and every look-up is somebody's."""
-        return await self._poster.check(None)
+        return await self._poster.check(None, self._prove)
+
+    async def _prove(self) -> None:
+        """Get the log-in ready. Raises SecretUnknown, CredentialsRefused, and what asking for a token raises."""
+        self._proofs()
+        await self._credentials.headers(
+            self._poster.authority, self._context.clock.monotonic() + CHECK_SECONDS
+        )
 
     async def describe(self) -> Sequence[DescribedOperation]:
         """Return the look-ups."""

@@ -1,7 +1,7 @@
 """What SOAP connectors share on the way to a provider: posting with credentials, reading answers whole."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
@@ -126,10 +126,12 @@ class Poster:
         finally:
             await reply.close()
 
-    async def check(self, contract: str | None) -> Sequence[CheckStep]:
+    async def check(
+        self, contract: str | None, prove: Callable[[], Awaitable[object]]
+    ) -> Sequence[CheckStep]:
         """Test the way there. A SOAP address says little to a GET, so any answer will do for the contract.
 
-        `contract` is what is wrong with our own side, None when nothing is.
+        `contract` is what is wrong with our own side, None when nothing is; `prove` gets our credentials ready.
         """
         started = self._clock.monotonic()
         failed: Step | None = None
@@ -147,8 +149,8 @@ class Poster:
             )
         except (NoAnswer, BadAnswer) as error:
             failed, detail = "contract", str(error)
-        if failed is None and contract is not None:
-            failed, detail = "contract", contract
+        if failed is None:
+            failed, detail = await _own_flaw(contract, prove) or (failed, detail)
         milliseconds = round((self._clock.monotonic() - started) * 1000, 1)
         return [self._step(step, failed, detail, milliseconds) for step in _STEPS]
 
@@ -175,6 +177,15 @@ class Poster:
         """Close what is our own. Idempotent."""
         if self._own is not None:
             await self._own.close()
+
+
+async def _own_flaw(contract: str | None, prove: Callable[[], Awaitable[object]]) -> tuple[Step, str] | None:
+    """Return what is wrong on our side: credentials that cannot be had, then the description."""
+    try:
+        await prove()
+    except ConnectorError as error:
+        return "credentials", str(error) or type(error).__name__
+    return ("contract", contract) if contract is not None else None
 
 
 class Calls:
