@@ -21,7 +21,7 @@ from gateway.descriptions.formats import FORMATS, MOST_BYTES, Selection, read
 from gateway.descriptions.versions import Wish, spec_of, version_of
 from registry.comparison.changes import RULES, Change
 from registry.comparison.versions import VersionComparison, compare
-from registry.comparison.whom import Touched, counted, touched
+from registry.comparison.whom import WORST_FIRST, Touched, counted, touched
 from registry.documents import parse
 from registry.entities import Grant, Kind, VersionSpec
 from registry.errors import Flaw, Invalid, NotFound
@@ -101,7 +101,7 @@ async def _answered(
     grants = await _grants(registry, service, visit.now())
     made, whom = await to_thread.run_sync(_compared, old, new, grants)
     codes = {one.consumer: (await registry.get(Kind.SYSTEM, one.consumer)).label for one in whom}
-    listed = list(dict.fromkeys([*made.changes, *(change for one in whom for change in one.changes)]))
+    listed = _worst_first(dict.fromkeys([*made.changes, *(change for one in whom for change in one.changes)]))
     told: Json = {
         "from": labels[0],
         "to": labels[1] or None,
@@ -143,9 +143,13 @@ def _told_one(one: Touched, codes: Mapping[str, str]) -> Json:
         "consumer": codes[one.consumer],
         "grant": one.grant,
         "verdict": one.verdict,
-        "changes": [_told(change) for change in one.changes[:MOST_OF_ONE]],
+        "changes": [_told(change) for change in _worst_first(one.changes)[:MOST_OF_ONE]],
         "changes_total": len(one.changes),
     }
+
+
+def _worst_first(changes: Iterable[Change]) -> list[Change]:
+    return sorted(changes, key=lambda change: WORST_FIRST.index(change.verdict))
 
 
 def _concerned(change: Change, whom: Iterable[Touched], codes: Mapping[str, str]) -> list[str]:

@@ -10,7 +10,7 @@ from registry.comparison.schemas import At, Pair, SchemaComparison
 from registry.entities import BodyContract, Operation, Parameter, VersionSpec
 from registry.register.contracts import path_shape
 
-MOST_CHANGES: Final = 5000
+MOST_CHANGES: Final = 20_000
 _STRICTER: Final = ("off", "shadow", "enforce")
 
 

@@ -8,7 +8,7 @@ from registry.comparison.versions import VersionComparison
 from registry.entities import Grant
 from registry.field_paths import FieldPath, read_path
 
-_ORDER: tuple[Verdict, ...] = ("breaking", "unknown", "compatible")
+WORST_FIRST: tuple[Verdict, ...] = ("breaking", "unknown", "compatible")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class Touched:
     @property
     def verdict(self) -> Verdict:
         """How bad it is for this consumer."""
-        return min((one.verdict for one in self.changes), key=_ORDER.index, default="compatible")
+        return min((one.verdict for one in self.changes), key=WORST_FIRST.index, default="compatible")
 
 
 def touched(comparison: VersionComparison, grant_id: str, grant: Grant) -> Touched:
@@ -74,4 +74,4 @@ def _fields(grant: Grant) -> Iterator[FieldPath]:
 def counted(verdicts: Iterable[Verdict]) -> dict[str, int]:
     """Return how many there are of each verdict."""
     found = list(verdicts)
-    return {verdict: found.count(verdict) for verdict in _ORDER}
+    return {verdict: found.count(verdict) for verdict in WORST_FIRST}
