@@ -64,8 +64,11 @@ async def changes(visit: Visit) -> Response:
     """Answer what has changed from another version of the same service to this one."""
     stored, query = await visit.stored(Kind.VERSION), visit.query(AgainstQuery)
     older = await _older(visit.parts.registry, stored, query.against)
+    if older is None and query.against is None:
+        told = "No version before this one can be called: name the one to compare with."
+        raise Invalid([Flaw("/against", "missing", told)])
     if older is None:
-        raise NotFound("version", query.against or f"{stored.label} -1")
+        raise NotFound("version", str(query.against))
     new, old = _spec(stored), _spec(older)
     return await _answered(visit, old, new, (older.label, stored.label), stored.document["service"])
 

@@ -16,7 +16,7 @@ NOT_GIVEN = Access()
 MOST_LINES = 60
 SIGNS = {"breaking": "✗", "unknown": "?", "compatible": "✓"}
 VERDICTS = {
-    "breaking": ("làm hỏng", "breaking"),
+    "breaking": ("phá vỡ tương thích", "breaking"),
     "unknown": ("chưa rõ", "unknown"),
     "compatible": ("tương thích", "compatible"),
 }
@@ -114,7 +114,7 @@ def told(found: Json) -> tuple[str, str]:
 def _figures(summary: Json, language: int) -> str:
     counts = ", ".join(f"{VERDICTS[name][language]} {summary[name]}" for name in SIGNS)
     broken = summary["consumers_broken"], summary["consumers"]
-    words = ("{} trên {} bên khai thác bị ảnh hưởng", "{} of {} consumers broken")
+    words = ("{} trên {} bên khai thác bị phá vỡ", "{} of {} consumers broken")
     return f"{counts}; {words[language].format(*broken)}"
 
 

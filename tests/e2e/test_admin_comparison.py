@@ -101,4 +101,4 @@ async def test_what_cannot_be_compared_is_told(node: AdminNode) -> None:
     unknown = await http.get(f"{API}/versions/DoanhNghiep/1.0/changes", params={"against": "9.9"})
     foreign = await http.get(f"{API}/versions/DoanhNghiep/1.0/changes", params={"against": "Khac/1.0"})
 
-    assert (first.status_code, unknown.status_code, foreign.status_code) == (404, 404, 422)
+    assert (first.status_code, unknown.status_code, foreign.status_code) == (422, 404, 422)
