@@ -247,7 +247,7 @@ class Builder:
             self.snapshots,
             identify,
             self.quotas,
-            CallStep(self.ledger, check, role=settings.role, monotonic=time.monotonic),
+            CallStep(self.ledger, check, self.guests, role=settings.role, monotonic=time.monotonic),
             self.recorder,
             now=time.time,
             buffer_bytes=settings.buffer_bytes,

@@ -17,6 +17,7 @@ from gateway.steps.minimise import Minimise, scope_of
 from gateway.steps.route import path_below_version
 from gateway.steps.transform import incoming, outgoing, threads, without_old_bytes
 from gateway.transforms.contract import NOT_READ, Document
+from gateway.transforms.guests import Guests
 from gateway.transforms.minimise.scopes import Scope
 from gateway.views import OperationView
 from registry.entities import Environment, Mode
@@ -68,13 +69,19 @@ class CallStep:
     """Calls the provider of an exchange; the outcome and every reason are decided here."""
 
     def __init__(
-        self, ledger: Ledger, check: ContractStep, *, role: str, monotonic: Callable[[], float]
+        self,
+        ledger: Ledger,
+        check: ContractStep,
+        guests: Guests,
+        *,
+        role: str,
+        monotonic: Callable[[], float],
     ) -> None:
         self._ledger = ledger
         self._check = check
         self._role = role
         self._monotonic = monotonic
-        self._minimise = Minimise()
+        self._minimise = Minimise(guests)
         self._threads = threads()
 
     async def __call__(self, exchange: Exchange, witness: Witness) -> Reply:

@@ -9,14 +9,16 @@ from anyio import CapacityLimiter, to_thread
 from connectors.errors import ConnectorError
 from connectors.message import Headers
 from gateway.exchange import Exchange, Reason, Refusal, Reply
-from gateway.transforms.contract import NOT_READ
+from gateway.transforms.contract import NOT_READ, Unfit
+from gateway.transforms.guests import Guests
 from gateway.transforms.minimise.documents import LARGE_BYTES, Unreadable
 from gateway.transforms.minimise.scopes import Scope
+from gateway.transforms.minimise.work import limit_far
 
 MOST_BYTES = 10 * 1024 * 1024
 """The largest answer that is limited: it has to be whole in memory."""
 AT_ONCE = 2
-"""How many large answers are limited at the same time: each takes many times its size while it is read."""
+"""How many large answers are limited at the same time, each in a guest process."""
 
 RELEASED_FIELDS = frozenset(
     b"content-type content-language cache-control expires pragma vary retry-after allow last-modified deprecation "
@@ -30,7 +32,8 @@ Watch = Callable[[Exchange], AbstractContextManager[None]]
 class Minimise:
     """Limits answers to what the grants that they are for release."""
 
-    def __init__(self) -> None:
+    def __init__(self, guests: Guests) -> None:
+        self._guests = guests
         self._large = CapacityLimiter(AT_ONCE)
 
     async def __call__(
@@ -59,7 +62,11 @@ class Minimise:
         try:
             if len(body) < LARGE_BYTES:
                 return scope.limit(body, media_type, document)
-            return await to_thread.run_sync(scope.limit, body, media_type, limiter=self._large)
+            return await to_thread.run_sync(
+                limit_far, scope, self._guests, body, media_type, limiter=self._large
+            )
+        except Unfit:
+            raise _unlimited("limit") from None
         except Unreadable as error:
             if error.code == "form":
                 raise _unlimited("form") from None

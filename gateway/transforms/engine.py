@@ -102,15 +102,15 @@ class Mapping:
     def __call__(self, document: Document, *, hurry: bool = False) -> Document:
         """Return what the mapping makes of the document."""
         size = len(document.body)
-        if size > LARGE_BYTES:
-            return self._of_text(document, limits_for(self._limits, size))
         limits = self._in_a_hurry if hurry else self._small
-        value = document.value if document.value is not NOT_READ else plain_json(document.body)
-        made = self._of_value(document, value, limits) if self._numbers == "exact" else None
+        if size > LARGE_BYTES:
+            limits = limits_for(self._limits, size)
+        made = self._of_value(document, limits) if self._numbers == "exact" else None
         return made or self._of_text(document, limits)
 
-    def _of_value(self, document: Document, value: Any, limits: EngineLimits) -> Document | None:  # Any: JSON
+    def _of_value(self, document: Document, limits: EngineLimits) -> Document | None:
         """Map values without going through text; None where only that tells what comes out: null, or nothing."""
+        value = document.value if document.value is not NOT_READ else plain_json(document.body)
         if value is NOT_READ:
             return None
         with self._translated(document):

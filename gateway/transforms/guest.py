@@ -1,6 +1,6 @@
 """A guest process: does work for the node whose end nobody can promise, or that would hold up all its threads.
 
-That is mappings that are not plain, contract checks and minimisation of large documents. It may be killed at any time.
+That is mappings that are not plain, and whatever is done with large documents. It may be killed at any time.
 
 Started as `python -I -m gateway.transforms.guest`; it speaks frames on its standard input and output, knows no
 settings, environment or files of the node, and is limited in memory and processor time by the system.
@@ -22,13 +22,14 @@ RETIRE_AT_SECONDS = 40.0
 MOST_KEPT = 64
 
 JOBS: Final = {
+    "chain": "gateway.transforms.chain",
     "mapping": "gateway.transforms.jsonata",
     "minimise": "gateway.transforms.minimise.work",
     "contract": "gateway.contracts.work",
 }
 """What a guest can do, by the modules that know how: each has `make_work`. They are loaded when first asked for."""
 
-Work = Callable[[Mapping[str, Any], bytes], bytes]  # Any: the header of a frame, JSON
+Work = Callable[[Mapping[str, Any], bytes], tuple[dict[str, Any], bytes]]  # Any: the headers of frames, JSON
 
 
 class Guest:
@@ -41,7 +42,7 @@ class Guest:
         """Do a piece of work and return the frame to send."""
         try:
             work = self._work(header)
-            return render_frame({"unknown": True}) if work is None else render_frame({}, work(header, body))
+            return render_frame({"unknown": True}) if work is None else render_frame(*work(header, body))
         except Unfit as error:
             place = None if error.place is None else [error.place.line, error.place.column]
             return render_frame({

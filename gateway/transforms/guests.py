@@ -96,8 +96,10 @@ class Guests:
         self._lock = threading.Lock()
         self._closed = False
 
-    def run(self, work: Work, body: bytes, seconds: float, **about: str) -> bytes:
-        """Return what comes of a body; `about` is what the work has to be told of it.
+    def run(
+        self, work: Work, body: bytes, seconds: float, **about: str
+    ) -> tuple[dict[str, Any], bytes]:  # Any: JSON
+        """Return what comes of a body, and what there is to say of it; `about` is what the work has to be told.
 
         Raises Unfit, and OutOfTime also when no guest becomes free in time.
         """
@@ -110,7 +112,7 @@ class Guests:
 
     def _run(
         self, known: dict[str, Any], more: dict[str, Any], body: bytes, seconds: float
-    ) -> bytes:  # Any: JSON
+    ) -> tuple[dict[str, Any], bytes]:  # Any: JSON
         for _ in range(2):
             process = self._take()
             was_fresh, keep = process.is_fresh, False
@@ -121,16 +123,14 @@ class Guests:
                 keep = True
                 return _result(header, result)
             except TimeoutError:
-                raise OutOfTime("The mapping took longer than it may, and was killed.") from None
+                raise OutOfTime("The work took longer than it may, and was killed.") from None
             except EOFError:
                 # One that has served before may have retired just now; a fresh one was brought down.
                 if was_fresh:
-                    raise Unfit(
-                        "limit", "The mapping used more memory than it may.", None, "mapping"
-                    ) from None
+                    raise Unfit("limit", "The work used more memory than it may.", None, "mapping") from None
             finally:
                 self._give_back(process, keep=keep)
-        raise Unfit("limit", "The mapping used more than it may.", None, "mapping")
+        raise Unfit("limit", "The work used more than it may.", None, "mapping")
 
     def _take(self) -> _Process:
         with self._lock:
@@ -158,9 +158,9 @@ class Guests:
             process.end()
 
 
-def _result(header: dict[str, Any], body: bytes) -> bytes:  # Any: JSON
+def _result(header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:  # Any: JSON
     if "code" not in header:
-        return body
+        return header, body
     place = Place(*header["place"]) if header.get("place") else None
     if header.get("late"):
         raise OutOfTime(header["message"], place)

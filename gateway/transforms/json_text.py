@@ -30,8 +30,7 @@ _TOO_DEEP: Final = f"The document has more than {MAX_DEPTH} levels."
 
 def readable_json(body: bytes, numbers: Numbers = "exact") -> str:
     """Return the document as JSON text that the mapping engine reads without loss. Raises Unfit."""
-    text = _decoded(body)
-    return _scanned(text, numbers) if len(body) > LARGE_BYTES else _parsed(text, numbers)
+    return _parsed(_decoded(body), numbers)
 
 
 def plain_json(body: bytes) -> Any:  # Any: foreign JSON
@@ -40,13 +39,17 @@ def plain_json(body: bytes) -> Any:  # Any: foreign JSON
     Most programs write JSON as we would: written again it is the same, so that no name stood there twice, and each number
     is what was written. Long numbers are left to those who look.
     """
-    if body.count(b"{") + body.count(b"[") > MAX_DEPTH or _LONG_NUMBER in body.translate(_DIGITS):
+    if _LONG_NUMBER in body.translate(_DIGITS):
         return NOT_READ
     try:
         value = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        if orjson.dumps(value) != body:
+            return NOT_READ
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):  # the writer takes fewer levels than the reader
         return NOT_READ
-    return value if orjson.dumps(value) == body else NOT_READ
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
+        _check_depth(value)
+    return value
 
 
 def parse_json(body: bytes, numbers: Numbers = "exact") -> Any:  # Any: foreign JSON
@@ -142,81 +145,3 @@ def kept_number(digits: str) -> int | float | None:
     if len(significant) > _SAFE_DIGITS or (value == 0.0 and significant):
         return None
     return value
-
-
-# --- large documents: no tree of Python objects, and never long in one call that keeps other threads waiting ----
-
-_TOKEN: Final = re.compile(r"[^\[\]{}\"0-9A-Za-z-]*([\[\]{}\"]|-?[0-9][0-9.eE+-]*|[A-Za-z-]+)")
-_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?\Z")
-_COLON: Final = re.compile(r"[ \t\r\n]*:")
-_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
-_WORDS: Final = frozenset({"true", "false", "null"})
-
-
-def _scanned(text: str, numbers: Numbers) -> str:
-    """Check and rewrite a document token by token; its syntax is left to the engine, which reads it next."""
-    parts: list[str] = []
-    keys: list[set[str] | None] = []
-    position = copied = 0
-    while found := _TOKEN.match(text, position):
-        piece, start, position = found[1], found.start(1), found.end()
-        if piece == '"':
-            position = _string_end(text, start)
-            if keys and keys[-1] is not None and _COLON.match(text, position):
-                _add_key(keys[-1], text, start, position)
-        elif piece in "{[":
-            keys.append(set() if piece == "{" else None)
-            if len(keys) > MAX_DEPTH:
-                raise Unfit("too-deep", _TOO_DEEP, Place.of(text, start))
-        elif piece in "}]":
-            if keys:
-                keys.pop()
-        elif piece in _WORDS:
-            continue
-        elif (spelt := _rewritten(text, start, piece, numbers)) is not None:
-            parts += (text[copied:start], spelt)
-            copied = position
-    return text if not parts else "".join((*parts, text[copied:]))
-
-
-def _string_end(text: str, start: int) -> int:
-    """Return the offset behind a string's closing quotation mark."""
-    end = start
-    while (end := text.find('"', end + 1)) >= 0:
-        before = end
-        while text[before - 1] == "\\":
-            before -= 1
-        if (end - before) % 2 == 0:
-            _check_surrogates(text, start, end)
-            return end + 1
-    raise Unfit("malformed", "The document is not JSON: a text has no end.", Place.of(text, start))
-
-
-def _check_surrogates(text: str, start: int, end: int) -> None:
-    if text.find("\\u", start, end) >= 0 and _SURROGATE.search(text, start, end):
-        try:
-            orjson.loads(text[start : end + 1])
-        except orjson.JSONDecodeError as error:
-            raise Unfit(
-                "malformed", "The document holds half of a surrogate pair.", Place.of(text, start)
-            ) from error
-
-
-def _add_key(keys: set[str], text: str, start: int, end: int) -> None:
-    key = text[start + 1 : end - 1]
-    if "\\" in key:
-        try:
-            key = orjson.loads(text[start:end])
-        except orjson.JSONDecodeError as error:
-            raise Unfit("malformed", "The document is not JSON: a key.", Place.of(text, start)) from error
-    if key in keys:
-        raise Unfit("duplicate-key", "A key stands twice in one object.", Place.of(text, start))
-    keys.add(key)
-
-
-def _rewritten(text: str, start: int, token: str, numbers: Numbers) -> str | None:
-    """Return what a number is replaced by, None when it stays."""
-    if not _NUMBER.match(token):
-        raise Unfit("malformed", "The document is not JSON.", Place.of(text, start))
-    kept = kept_number(token) if numbers == "exact" else None
-    return f'"{token}"' if kept is None else None

@@ -37,22 +37,25 @@ class GuestMapping:
         if hurry:
             raise OutOfTime("The mapping runs in a guest process.")
         seconds = limits_for(self._limits, len(document.body))["timeout"]
-        body = self._guests.run(self._work, document.body, seconds)
+        _, body = self._guests.run(self._work, document.body, seconds)
         return Document(body, "application/json", document.headers)
 
 
-def build(settings: Values[str, Any], tables: Tables, guests: Guests) -> Mapping | GuestMapping:
-    """Make a mapping from its settings. Raises BadSettings."""
+def build(settings: Values[str, Any], tables: Tables, guests: Guests | None) -> Mapping | GuestMapping:
+    """Make a mapping from its settings; without guests it runs where it is made. Raises BadSettings."""
     try:
         read = Settings.model_validate(settings)
     except ValidationError as error:
         raise first_flaw(error) from error
-    if is_plain(read.mapping):
+    if guests is None or is_plain(read.mapping):
         return Mapping(read, tables)
     return GuestMapping(read, tables, guests)
 
 
-def make_work(make: Values[str, Any]) -> Callable[[Values[str, Any], bytes], bytes]:  # Any: JSON
+Done = tuple[dict[str, Any], bytes]  # Any: JSON
+
+
+def make_work(make: Values[str, Any]) -> Callable[[Values[str, Any], bytes], Done]:  # Any: JSON
     """Return what runs a mapping in a guest process."""
     mapping = Mapping(Settings.model_validate(make["settings"]), Tables.parse(make["tables"]))
-    return lambda _header, body: mapping(Document(body)).body
+    return lambda _header, body: ({}, mapping(Document(body)).body)

@@ -9,7 +9,7 @@ from gateway.transforms.contract import BadSettings, Transform
 from gateway.transforms.guests import Guests
 
 Build = Callable[
-    [Mapping[str, Any], Tables, Guests], Transform
+    [Mapping[str, Any], Tables, Guests | None], Transform
 ]  # Any: settings as written, checked by who builds
 
 KINDS: Final[Mapping[str, Build]] = {
@@ -19,8 +19,8 @@ KINDS: Final[Mapping[str, Build]] = {
 }
 
 
-def build(kind: str, settings: Mapping[str, Any], tables: Tables, guests: Guests) -> Transform:
-    """Make a transform. Raises BadSettings."""
+def build(kind: str, settings: Mapping[str, Any], tables: Tables, guests: Guests | None) -> Transform:
+    """Make a transform; without guests it runs where it is made. Raises BadSettings."""
     if kind not in KINDS:
         raise BadSettings(f"There is no transform of this kind; there are {', '.join(KINDS)}.", "/kind")
     return KINDS[kind](settings, tables, guests)

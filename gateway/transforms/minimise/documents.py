@@ -14,7 +14,7 @@ from lxml import etree
 
 MAX_DEPTH: Final = 200
 LARGE_BYTES: Final = 100_000
-"""From here on documents are read in a thread, and by what lets other threads run meanwhile."""
+"""From here on documents are read in a guest process."""
 _EXACT_DIGITS = 18
 _BOM = codecs.BOM_UTF8
 

@@ -3,8 +3,7 @@
 from typing import Any
 
 from gateway.transforms.contract import NOT_READ
-from gateway.transforms.minimise.documents import LARGE_BYTES, read_json, write_json
-from gateway.transforms.minimise.large_json import limit_large_json
+from gateway.transforms.minimise.documents import read_json, write_json
 from gateway.transforms.minimise.trees import Node
 from gateway.transforms.minimise.values import GONE
 
@@ -16,8 +15,6 @@ def limit_json(body: bytes, top: Node, document: Any = NOT_READ) -> bytes:  # An
 
     An object stays an object and a list a list, be it an empty one; of a single value null is left.
     """
-    if len(body) >= LARGE_BYTES:
-        return limit_large_json(body, top)
     if document is NOT_READ:
         document = read_json(body)
     if type(document) is dict and not top.whole:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -26,10 +26,10 @@ _JSON_MARKS = (b"{", b"[", b"\xef\xbb\xbf")
 class Scope:
     """What one grant releases of one version's answers for one purpose.
 
-    `name` goes into the evidence: the purpose whose rules these are, and a digest of all that they say.
+    `name` goes into the evidence: the purpose whose rules these are, and a digest of all that is `said`.
     """
 
-    __slots__ = ("_json", "_xml", "keeps_all", "name")
+    __slots__ = ("_json", "_xml", "keeps_all", "name", "said")
 
     def __init__(
         self, key: str, rules: Sequence[Rule], envelope: Sequence[FieldPath], namespaces: Mapping[str, str]
@@ -37,12 +37,12 @@ class Scope:
         self._json = json_tree(rules, envelope)
         self._xml = xml_tree(rules, envelope, namespaces)
         self.keeps_all = self._json.whole
-        said = {
+        self.said: dict[str, Any] = {
             "envelope": sorted(write_path(path) for path in envelope),
             "namespaces": dict(sorted(namespaces.items())),
             "rules": sorted([write_path(p), r.action, r.keep_last or 0, r.to or ""] for p, r in rules),
         }
-        self.name = f"{key}#{sha256(orjson.dumps(said)).hexdigest()[:_DIGEST_DIGITS]}"
+        self.name = f"{key}#{sha256(orjson.dumps(self.said)).hexdigest()[:_DIGEST_DIGITS]}"
 
     def limit(self, body: bytes, media_type: str, document: object = NOT_READ) -> tuple[bytes, str]:
         """Return the answer with what is released of it, and its media type. Raises Unreadable.

@@ -1,12 +1,9 @@
 import json
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gateway.transforms.contract import Unfit
-from gateway.transforms.json_text import MAX_DEPTH, _parsed, _scanned, parse_json, readable_json
+from gateway.transforms.json_text import MAX_DEPTH, parse_json, readable_json
 
 PADDING = b" " * (64 * 1024)
 
@@ -80,34 +77,6 @@ def test_a_place_is_told() -> None:
     with pytest.raises(Unfit) as refused:
         readable_json(b'{\n "a": 1,\n "b" 2}')
     assert (refused.value.place.line, refused.value.place.column) == (3, 6)  # type: ignore[union-attr]  # it has one
-
-
-JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner),
-    max_leaves=20,
-)
-
-
-@given(JSON, st.booleans(), st.sampled_from(["exact", "text"]))
-def test_both_readers_say_the_same(value: Any, ascii_only: bool, numbers: Any) -> None:  # noqa: FBT001
-    text = json.dumps(value, ensure_ascii=ascii_only)
-    assert json.loads(_scanned(text, numbers)) == json.loads(_parsed(text, numbers))
-
-
-@given(st.text(alphabet='{}[]":,\\u0123eE.+-dDtrue nl\n', max_size=40))
-def test_both_readers_refuse_what_is_lossy(text: str) -> None:
-    def read(reader: Any) -> object:
-        try:
-            return json.loads(reader(text, "exact"))
-        except (Unfit, json.JSONDecodeError, RecursionError) as error:
-            return type(error).__name__ if not isinstance(error, json.JSONDecodeError) else "Unfit"
-
-    assert read(_scanned) == read(_parsed)
 
 
 def test_values_are_read_by_the_same_rules() -> None:

@@ -79,7 +79,7 @@ def test_what_is_plain_is_what_a_careful_reader_leaves_alone(value: Any) -> None
     "body",
     [
         b'{"a":1,"a":1}', b'{"a": 1}', b"1.10", b"1e3", b"-0", b"12345678901234567890", b"9007199254740993",
-        b"0.1234567890123456", b'"\\u00e9"', b"[" * 101 + b"]" * 101, b"{", b"NaN", b"\xef\xbb\xbf1",
+        b"0.1234567890123456", b'"\\u00e9"', b"{", b"NaN", b"\xef\xbb\xbf1",
     ],
 )  # fmt: skip
 def test_whatever_needs_a_look_gets_one(body: bytes) -> None:

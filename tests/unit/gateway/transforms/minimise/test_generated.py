@@ -12,10 +12,8 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from gateway import compile as compiled
-from gateway.transforms.minimise.json import limit_json
-from gateway.transforms.minimise.large_json import limit_large_json
 from gateway.transforms.minimise.scopes import Scope, Scopes
-from gateway.transforms.minimise.trees import json_tree
+from gateway.transforms.minimise.work import make_work
 from registry.documents import content_hash, parse, render
 from registry.entities import FieldRule, Kind
 from registry.field_paths import FieldPath, read_path, write_path
@@ -120,15 +118,18 @@ def test_json_releases_what_is_named_and_nothing_else(document: Any, rules: list
 
 
 @given(DOCUMENTS, rules_of(NAMES), st.sampled_from(["keep", "mask"]))
-def test_large_documents_are_limited_as_small_ones(
+def test_a_guest_limits_as_the_node_does(
     document: Any, rules: list[FieldRule], action: Literal["keep", "mask"]
 ) -> None:
     named = [(read_path(rule.path), rule) for rule in rules]
-    changed = [(path, rule if path.whole else replace(rule, action=action)) for path, rule in named]
-    tree = json_tree(changed, ())
-    for spelling in (0, orjson.OPT_INDENT_2):
-        body = orjson.dumps(document, option=spelling)
-        assert orjson.loads(limit_large_json(body, tree)) == orjson.loads(limit_json(body, tree))
+    of = Scope(
+        "*", [(path, rule if path.whole else replace(rule, action=action)) for path, rule in named], (), {}
+    )
+    work = make_work(orjson.loads(orjson.dumps(of.said)))
+    body = orjson.dumps(document)
+    said, released = work({"media_type": "application/json"}, body)
+
+    assert (released, said["media_type"]) == of.limit(body, "application/json")
 
 
 def grown(document: Any, news: Any, draw: st.DataObject) -> Any:
