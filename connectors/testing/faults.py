@@ -12,6 +12,8 @@ from connectors.testing.subject import ContractTests
 
 SECONDS = 0.6
 """How long a call on a way that fails has."""
+MOST_READ = 16 * 1024 * 1024
+"""How much of a flood may be read before it is given up, what the system's own buffers take included."""
 
 FAULTS = {
     "reset-at-once": Fault(kind="reset", side="question"),
@@ -27,6 +29,7 @@ FAULTS = {
     "cut-before-the-last-byte": Fault(kind="cut", after=-1),
     "too-slow": Fault(kind="slow", piece=1, pause=0.25),
     "rubbish": Fault(kind="rubbish"),
+    "flood": Fault(kind="flood"),
 }
 """Faults of calls that were sent; a negative `after` counts from the end of the answer."""
 
@@ -54,6 +57,8 @@ class FaultTests(ContractTests):
             result = await asyncio.wait_for(stage.ask(connector, seconds=SECONDS), SECONDS + 3)
             stage.proxy.play(None)
             self._expect(fault, result)
+            read = max((link.flooded for link in stage.proxy.links), default=0)
+            assert read <= MOST_READ or self.handshake, f"it reads {read} bytes of an answer that never ends"
             assert await self._recovered(stage, connector), "it does not recover when the fault is over"
 
     async def test_a_slow_answer_in_time_is_an_answer(self, stage: Stage) -> None:

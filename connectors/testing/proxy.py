@@ -15,6 +15,7 @@ RUBBISH = b"\x00\xff\xfe rubbish \xc3\x28\r\n\r\n"
 _PIECE = 64 * 1024
 _MOST_KEPT = 1024 * 1024
 _ANSWER_ENDED_SECONDS = 0.03
+_FLOOD_PAUSE_SECONDS = 0.001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,10 +23,11 @@ class Fault:
     """What goes wrong on each connection: `kind`, once `after` bytes of one `side` have passed.
 
     `reset`: RST; `cut`: FIN; `half_open`: the other end is gone without a word; `slow`: the answer comes in pieces of
-    `piece` bytes, each after a `pause`; `duplicated`: the answer comes twice; `rubbish`: `instead` comes.
+    `piece` bytes, each after a `pause`; `duplicated`: the answer comes twice; `rubbish`: `instead`
+    comes; `flood`: one letter comes again and again, without an end.
     """
 
-    kind: Literal["reset", "cut", "half_open", "slow", "duplicated", "rubbish"]
+    kind: Literal["reset", "cut", "half_open", "slow", "duplicated", "rubbish", "flood"]
     side: Literal["question", "answer"] = "answer"
     after: int = 0
     piece: int = _PIECE
@@ -40,6 +42,7 @@ class Link:
     writer: asyncio.StreamWriter = field(repr=False)
     question: bytearray = field(default_factory=bytearray)
     answered: int = 0
+    flooded: int = 0
     is_open: bool = True
     is_waiting: bool = False
     is_dead: bool = False
@@ -159,6 +162,8 @@ class FaultProxy:
             else:
                 await _write(link, writer, piece[: fault.after - link.answered])
                 self._end(link, fault)
+                if fault.kind == "flood":
+                    await _flood(link, writer)
 
     def _end(self, link: Link, fault: Fault) -> None:
         """Do to a connection what the fault says; nothing passes any more."""
@@ -207,6 +212,14 @@ async def _write_slowly(link: Link, writer: asyncio.StreamWriter, piece: bytes, 
     for start in range(0, len(piece), fault.piece):
         await asyncio.sleep(fault.pause)
         await _write(link, writer, piece[start : start + fault.piece])
+
+
+async def _flood(link: Link, writer: asyncio.StreamWriter) -> None:
+    while link.is_open:
+        writer.write(b"x" * _PIECE)
+        link.flooded += _PIECE
+        await writer.drain()
+        await asyncio.sleep(_FLOOD_PAUSE_SECONDS)
 
 
 async def _rest(answers: asyncio.StreamReader) -> bytes:
