@@ -2,12 +2,12 @@
 
 import asyncio
 import unicodedata
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Literal
 
 import pytest
 
-from connectors.contract import Busy, Done, Rejected, Unreachable
+from connectors.contract import Busy, Connector, Done, Rejected, Unreachable
 from connectors.testing.proxy import Fault
 from connectors.testing.stage import TEXT, Stage, body_of, whole
 from connectors.testing.subject import ContractTests
@@ -37,18 +37,11 @@ class CallTests(ContractTests):
             assert carried == text, f"{text!a} came back as {carried!a}"
 
     async def test_many_calls_at_once_keep_their_answers_apart(self, stage: Stage) -> None:
-        most = self.connector.capabilities.max_in_flight or MANY
         texts = [f"So {number}" for number in range(MANY)]
-        places = asyncio.Semaphore(most)  # the host's: it keeps to what the connector declares
-
-        async def carry(text: str) -> str:
-            async with places:
-                return await stage.carry(connector, text, seconds=20)
-
         async with stage.opened() as connector:
-            carried = await asyncio.gather(*(carry(text) for text in texts))
+            carried = await self._carry_all(stage, connector, texts)
 
-        assert list(carried) == texts, "answers went to other calls"
+        assert carried == texts, "answers went to other calls"
 
     async def test_no_more_are_in_flight_than_declared(self, stage: Stage) -> None:
         most = self.connector.capabilities.max_in_flight
@@ -58,9 +51,9 @@ class CallTests(ContractTests):
         async with stage.opened() as connector:
             await stage.carry(connector)
             stage.proxy.play(Fault(kind="slow", pause=0.02))
-            await asyncio.gather(*(stage.ask(connector, str(number)) for number in range(most * 3)))
+            await self._carry_all(stage, connector, [f"So {number}" for number in range(most * 3)])
 
-        assert stage.proxy.most_waiting <= most
+        assert stage.proxy.most_waiting <= most, "more waited at the provider than the host let in"
 
     async def test_order_is_kept_if_it_is_declared(self, stage: Stage) -> None:
         if not self.connector.capabilities.ordering:
@@ -70,7 +63,7 @@ class CallTests(ContractTests):
         async with stage.opened() as connector:
             await stage.carry(connector)
             stage.proxy.play(None)
-            await asyncio.gather(*(stage.carry(connector, mark) for mark in marks))
+            await self._carry_all(stage, connector, marks)
         asked = [bytes(link.question) for link in stage.proxy.asked]
 
         assert len(asked) == 1, "order over several connections is not kept"
@@ -78,6 +71,16 @@ class CallTests(ContractTests):
         if -1 in places:
             pytest.skip("the text of a call cannot be read on the wire")
         assert places == sorted(places), "calls reached the provider in another order than they were made"
+
+    async def _carry_all(self, stage: Stage, connector: Connector, texts: Sequence[str]) -> list[str]:
+        """Carry texts side by side, as a host does: begun in order, no more at once than the connector declares."""
+        places = asyncio.Semaphore(self.connector.capabilities.max_in_flight or MANY)
+
+        async def carry(text: str) -> str:
+            async with places:
+                return await stage.carry(connector, text, seconds=20)
+
+        return list(await asyncio.gather(*(carry(text) for text in texts)))
 
     async def test_a_streamed_message_goes_through_or_is_refused(self, stage: Stage) -> None:
         async with stage.opened() as connector:

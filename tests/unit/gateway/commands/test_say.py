@@ -64,7 +64,9 @@ def test_a_row_is_one_line_however_long(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_a_connector_that_cannot_be_loaded_is_listed_with_the_reason() -> None:
-    good = {"kind": "echo", "version": "1", "capabilities": {"streaming": True, "idempotence": "none"}}
+    can = {"streaming": True, "idempotence": "none"}
+    good = {"kind": "echo", "version": "1", "package": "lgsp 0.1.0", "capabilities": can}
+    broken = {"kind": "sql", "package": "lgsp 0.1.0", "broken": "ImportError"}
 
-    assert connector_row(good) == ("echo", "1", True, "none", None)
-    assert connector_row({"kind": "sql", "broken": "ImportError"}) == ("sql", None, None, None, "ImportError")
+    assert connector_row(good) == ("echo", "1", "lgsp 0.1.0", True, "none", None)
+    assert connector_row(broken) == ("sql", None, "lgsp 0.1.0", None, None, "ImportError")
