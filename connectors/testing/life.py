@@ -1,6 +1,7 @@
 """The contract's tests of a connector's life: making, opening, calls, draining, closing."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -156,15 +157,12 @@ class LifeTests(ContractTests):
             await stage.carry(connector)
             stage.proxy.play(Fault(kind="half_open"))
             task = asyncio.ensure_future(connector.call(stage.call_of(seconds=60)))
-            await asyncio.sleep(0.15)
-            assert stage.proxy.waiting, "the call did not reach the provider within 0.15 s"
+            await _until(lambda: bool(stage.proxy.waiting))
+            assert stage.proxy.waiting, "the call did not reach the provider within 2 s"
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await asyncio.wait_for(task, 2)
-            for _ in range(100):
-                await asyncio.sleep(0.01)
-                if not stage.proxy.waiting:
-                    break
+            await _until(lambda: not stage.proxy.waiting)
             assert not stage.proxy.waiting, "the connection of a cancelled call stays open, waiting"
             stage.proxy.play(None)
             assert await stage.carry(connector, "sau") == "sau", "the next call has another one's answer"
@@ -189,6 +187,14 @@ class LifeTests(ContractTests):
         allowed = (Unknown, Unreachable) if self.handshake else (Unknown,)
         assert isinstance(result, allowed), f"something was sent and nothing came: Unknown, not {result}"
         assert took > 0.3, f"given up after {took:.2f} s of 0.4 s: another clock than the host's?"
-        assert took < 1.5, f"a call with 0.4 s left took {took:.2f} s"
+        assert took < 2.5, f"a call with 0.4 s left took {took:.2f} s"
         assert isinstance(late, Unknown | Unreachable), f"its time was up before it began, and it is {late}"
         assert late_took < 1.0, f"a call whose time was up took {late_took:.2f} s"
+
+
+async def _until(true: Callable[[], bool]) -> None:
+    """Wait until something is so, for two seconds at most."""
+    for _ in range(200):
+        if true():
+            return
+        await asyncio.sleep(0.01)

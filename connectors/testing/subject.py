@@ -44,6 +44,7 @@ class ContractTests:
     path: ClassVar[str] = "/thu"
     operation: ClassVar[str] = "thu"
     context: ClassVar[Mapping[str, str]] = {}
+    """What the tests' calls say of themselves besides the message: `method`, `path`, `operation`, `context`."""
 
     def settings(self, address: Address) -> Mapping[str, Any]:
         """Return settings, as an endpoint stores them, for a provider at this address."""
