@@ -309,12 +309,23 @@ class BodyContract(Entity):
     examples: Annotated[dict[str, Any], Field(max_length=50)] = field(default_factory=dict)
 
 
+def _switched_off(written: object) -> object:
+    """Read YAML's `off`, which is its word for false."""
+    return "off" if written is False else written
+
+
+CheckMode = Annotated[
+    Literal["off", "shadow", "enforce"],
+    BeforeValidator(_switched_off, json_schema_input_type=Literal["off", "shadow", "enforce"]),
+]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContractChecks(Entity):
     """What happens with a message that breaks the contract, by direction: it is counted, or refused, too."""
 
-    request: Literal["off", "shadow", "enforce"] = "off"
-    reply: Literal["off", "shadow", "enforce"] = "off"
+    request: CheckMode = "off"
+    reply: CheckMode = "off"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

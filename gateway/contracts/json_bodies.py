@@ -12,7 +12,7 @@ from registry.documents import pointer_of
 
 _SHARED: Final = "$defs"
 _REGEX_BYTES: Final = 1 << 20
-_MASK: Final = "*"  # stands for values in the library's messages, which nobody is shown anyway
+_MASK: Final = "*"  # stands for values of messages in what the library says, which nobody is shown anyway
 
 
 class JSONCheck:
@@ -45,18 +45,18 @@ class JSONCheck:
 def check_of(schema: Mapping[str, Any], shared: Mapping[str, Any], pointer: str) -> JSONCheck:
     """Compile the schema at `pointer` of a version with those that it shares. Raises BadContract."""
     try:
-        return JSONCheck(whole_schema(schema, shared))
+        whole = whole_schema(schema, shared)
     except ReferenceWrong as error:
         raise BadContract(_placed(error.pointer, pointer), _said(error, error.pointer)) from error
+    try:
+        return JSONCheck(whole)
     except jsonschema_rs.ValidationError as error:
         steps = error.instance_path
         if len(steps) > 1 and steps[0] == _SHARED and steps[1] in shared:
             at = pointer_of(["schemas", *steps[1:]])
         else:
             at = pointer + pointer_of(steps)
-        raise BadContract(
-            at, f"This is no JSON Schema that can be checked by: {_first_line(error)}."
-        ) from error
+        raise BadContract(at, _why(error, whole)) from error
     except (ValueError, RecursionError) as error:
         raise BadContract(pointer, "This is no JSON Schema that can be checked by.") from error
 
@@ -69,17 +69,28 @@ def _said(error: ReferenceWrong, pointer: str) -> str:
     return str(error).removeprefix(f"{pointer or '/'}: ").rstrip(".") + "."
 
 
-def _first_line(error: jsonschema_rs.ValidationError) -> str:
-    return error.message.partition("\n")[0][:200].rstrip(".")
+def _why(error: jsonschema_rs.ValidationError, schema: Mapping[str, Any]) -> str:
+    if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Format):
+        return (
+            "This pattern cannot be checked by: it is no regular expression, is too large, or asks for what takes more than "
+            "linear time (looking ahead or behind, references back)."
+        )
+    said = error.message
+    try:
+        _compiled(schema, mask=None)  # what a schema itself says may be told
+    except jsonschema_rs.ValidationError as told:
+        said = told.message
+    said = said.partition("\n")[0][:200].rstrip(".")
+    return f"This is no JSON Schema that can be checked by: {said}."
 
 
-def _compiled(schema: Mapping[str, Any]) -> jsonschema_rs.Validator:
+def _compiled(schema: Mapping[str, Any], mask: str | None = _MASK) -> jsonschema_rs.Validator:
     return jsonschema_rs.Draft202012Validator(
         dict(schema),
         offline=True,
         pattern_options=jsonschema_rs.RegexOptions(size_limit=_REGEX_BYTES, dfa_size_limit=_REGEX_BYTES),
         validate_formats=True,
-        mask=_MASK,
+        mask=mask,
     )
 
 

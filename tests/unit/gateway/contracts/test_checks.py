@@ -19,6 +19,7 @@ from gateway.contracts.violations import MOST_TOLD, BadContract
 from gateway.contracts.work import make_work, parse
 from gateway.transforms.examples import TransformChecks
 from gateway.transforms.guests import Guests
+from registry.documents import parse_as
 from registry.entities import (
     BodyContract,
     CodeList,
@@ -196,6 +197,12 @@ def a_version(**given: Any) -> Version:
     checks = given.pop("checks", ContractChecks(request="enforce", reply="enforce"))
     template = Operation(name="o", method="POST", path=given.pop("path", "/o"), **operation)
     return Version(service="s", version="1", operations=(template,), endpoints={}, checks=checks, **given)
+
+
+def test_yaml_s_own_word_for_false_means_off() -> None:
+    read = parse_as(ContractChecks, {"request": False, "reply": "shadow"})
+
+    assert read == ContractChecks(request="off", reply="shadow")
 
 
 def test_a_pattern_takes_linear_time() -> None:
