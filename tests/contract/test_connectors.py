@@ -228,7 +228,6 @@ class TestSQL(ConnectorContract):
     connector = SQLConnector
     secrets = SECRETS
     handshake = True
-    rubbish = b"HTTP/1.1 400 Bad Request\r\n\r\n"
     operation = "traCuu"
 
     @pytest.fixture

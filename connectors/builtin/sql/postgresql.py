@@ -12,6 +12,7 @@ from asyncpg import exceptions as e
 
 from connectors.builtin.sql.driver import Row, Session, Target, Work
 from connectors.builtin.sql.failures import Code, StatementFailed
+from connectors.builtin.sql.framing import GuardedLoop
 from connectors.errors import NotSent
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class PostgreSQL:
                 ssl=target.tls if target.tls is not None else False,
                 statement_cache_size=0,
                 server_settings={"application_name": "lgsp"},
+                loop=GuardedLoop(),
             )
         except e.PostgresError as error:
             if error.sqlstate == "57P03":
