@@ -1,20 +1,25 @@
 """What becomes of single fields of an answer: those that a grant names."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from registry.comparison.changes import Change, judged
+from registry.comparison.changes import Change, Relation, judged
 from registry.comparison.schemas import At, Pair, SchemaComparison
-from registry.comparison.shapes import Shape, Shapes
+from registry.comparison.shapes import Shapes
 from registry.contract_schemas import escaped
 from registry.field_paths import FieldPath
 
 _MOST_LISTS: Final = 10
 _NOTHING: Final = object()
+_UNSURE: Final = object()
+_ANY: Final = "any"
+
+Found = tuple[Any, bool]
+"""A field's schema in one form of the object that holds it (or NOTHING, or UNSURE), and whether it must be there."""
 
 
 class FieldComparison:
-    """Follows fields through the answers of one operation."""
+    """Follows fields through the answers of one operation; each field once, however many grants name it."""
 
     def __init__(
         self, pair: Pair, operation: str, old: Any, new: Any, pointer: str
@@ -23,54 +28,118 @@ class FieldComparison:
         self._operation = operation
         self._start = old, new
         self._pointer = pointer
+        self._known: dict[FieldPath, tuple[Change, ...]] = {}
 
-    def compare(self, path: FieldPath) -> Iterator[Change]:
-        """Yield what has changed of a field, and of what is on the way to it."""
+    def compare(self, path: FieldPath) -> tuple[Change, ...]:
+        """Return what has changed of a field, and of what is on the way to it."""
+        if path not in self._known:
+            self._known[path] = tuple(self._compare(path))
+        return self._known[path]
+
+    def _compare(self, path: FieldPath) -> Iterator[Change]:
         old, new = self._start
         at = At(self._pointer, ())
         for name in path.names:
-            before, old = _member(self._pair.old, old, name)
-            after, new = _member(self._pair.new, new, name)
-            if old is _NOTHING:
+            before = list(_found(self._pair.old, old, name, 0))
+            after = list(_found(self._pair.new, new, name, 0))
+            if not _schemas(before):
                 return  # it was not described: nothing is lost
+            yield from self._holder(old, new, at)
             at = at.below(f"properties/{escaped(name)}", name)
-            if new is _NOTHING:
-                yield self._change("property-removed", at)
+            if not _schemas(after):
+                yield self._change("property-removed", "other", at)
                 return
-            if before is not None and after is not None and name in before.required - after.required:
-                yield self._change("required-removed", at)
+            yield from self._presence(before, after, at)
+            old, new = _one_of(_schemas(before)), _one_of(_schemas(after))
+            if _UNSURE in (old, new):
+                yield self._change("constraint", "unknown", at)
+                return
         changes = SchemaComparison(self._pair, self._operation, "reply").compare(old, new, at)
-        yield from (one for one in changes if path.whole or one.field == at.field)
+        yield from (one for one in changes if path.whole or one.field == at.field or one.rule == "too-large")
 
-    def _change(self, rule: str, at: At) -> Change:
-        verdict = judged("other", "reply")
+    def _holder(self, old: Any, new: Any, at: At) -> Iterator[Change]:
+        """What holds a field may become something else: a list of such objects, or null."""
+        before, after = set(_forms(self._pair.old, old, 0)), set(_forms(self._pair.new, new, 0))
+        if not all(_is_known(form, before) for form in after):
+            yield self._change("type", "wider", at)
+
+    def _presence(self, before: Sequence[Found], after: Sequence[Found], at: At) -> Iterator[Change]:
+        if all(is_sure for _, is_sure in before) and not all(is_sure for _, is_sure in after):
+            yield self._change("required-removed", "wider", at)
+        elif _is_everywhere(before) and not _is_everywhere(after):
+            yield self._change("variants", "unknown", at)
+
+    def _change(self, rule: str, relation: Relation, at: At) -> Change:
         return Change(
-            verdict=verdict,
-            rule=rule,
-            way="reply",
-            pointer=at.pointer,
-            operation=self._operation,
-            field=at.field,
-        )
+            verdict=judged(relation, "reply"), rule=rule, way="reply", pointer=at.pointer,
+            operation=self._operation, field=at.field,
+        )  # fmt: skip
 
 
-def _member(shapes: Shapes, schema: Any, name: str) -> tuple[Shape | None, Any]:  # Any: a JSON Schema
-    """Return the shape that has a field, lists walked through, and the field's schema; NOTHING where there is none."""
-    for shape in _shapes(shapes, schema, 0):
-        if name in shape.members:
-            return shape, shape.members[name]
-        if isinstance(shape.others, Mapping):
-            return shape, shape.others
-    return None, _NOTHING
-
-
-def _shapes(shapes: Shapes, schema: Any, depth: int) -> Iterator[Shape]:
+def _found(shapes: Shapes, schema: Any, name: str, depth: int) -> Iterator[Found]:
+    """Yield what a field is in every form in which its object may come, lists walked through."""
     shape = shapes.shape(schema)
     if shape is None or depth > _MOST_LISTS:
+        yield _UNSURE, False
         return
-    yield shape
-    inner = [shape.words["items"]] if "items" in shape.words else []
-    for word in ("prefixItems", "anyOf", "oneOf"):
-        inner += shape.words.get(word, [])
-    for one in inner:
-        yield from _shapes(shapes, one, depth + 1)
+    own = shape.members.get(name, shape.others if isinstance(shape.others, Mapping) else _NOTHING)
+    is_sure = name in shape.required
+    forms = [*shape.words.get("anyOf", ()), *shape.words.get("oneOf", ())]
+    for form in forms:
+        for inner, is_needed in _found(shapes, form, name, depth + 1):
+            yield own if inner is _NOTHING else inner, is_sure or is_needed
+    if forms:
+        return
+    if "object" in shape.types:
+        yield own, is_sure
+    if "array" in shape.types:
+        for one in _members(shape.words):
+            if one is not True and one != {}:
+                yield from _found(shapes, one, name, depth + 1)
+
+
+def _members(words: Mapping[str, Any]) -> list[Any]:
+    """Return the schemas of a list's members; where nothing is said of them, or of those beyond a few, anything."""
+    others = words.get("items", True)
+    return [*words.get("prefixItems", ()), *([] if others is False else [others])]
+
+
+def _schemas(found: Sequence[Found]) -> list[Any]:
+    schemas: list[Any] = []
+    for schema, _ in found:
+        if schema is not _NOTHING and schema not in schemas:
+            schemas.append(schema)
+    return schemas
+
+
+def _one_of(schemas: Sequence[Any]) -> Any:
+    if _UNSURE in schemas:
+        return _UNSURE
+    return schemas[0] if len(schemas) == 1 else {"anyOf": list(schemas)}
+
+
+def _is_everywhere(found: Sequence[Found]) -> bool:
+    return all(schema is not _NOTHING for schema, _ in found)
+
+
+def _forms(shapes: Shapes, schema: Any, depth: int) -> Iterator[tuple[str, ...]]:
+    """Yield what may come, as the types from outside inwards: an object, a list of objects."""
+    shape = shapes.shape(schema)
+    if shape is None or depth > _MOST_LISTS:
+        yield (_ANY,)
+        return
+    forms = [*shape.words.get("anyOf", ()), *shape.words.get("oneOf", ())]
+    if forms:
+        inner = {form for one in forms for form in _forms(shapes, one, depth + 1)}
+        yield from (form for form in inner if form[0] in shape.types or form[0] == _ANY)
+        return
+    yield from ((name,) for name in shape.types - {"array"})
+    if "array" in shape.types:
+        for one in _members(shape.words):
+            inside = {(_ANY,)} if one is True or one == {} else set(_forms(shapes, one, depth + 1))
+            yield from (("array", *form) for form in inside)
+
+
+def _is_known(form: tuple[str, ...], known: set[tuple[str, ...]]) -> bool:
+    """Say whether a form was possible before; where anything was, it was."""
+    return form in known or any((*form[:depth], _ANY) in known for depth in range(len(form)))

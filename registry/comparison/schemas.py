@@ -65,6 +65,7 @@ class SchemaComparison:
         self._way: Way = way
         self._seen: set[tuple[bytes, bytes, bool]] = set()
         self._waiting: list[tuple[Any, Any, At]] = []
+        self._gave_up = False
 
     def compare(self, old: Any, new: Any, at: At) -> Iterator[Change]:  # Any: JSON Schemas
         """Yield what has changed between two schemas at a place."""
@@ -87,7 +88,8 @@ class SchemaComparison:
     def _taken(self, old: Any, new: Any, at: At) -> Iterator[Change]:
         self._pair.left -= 1
         if self._pair.left < 0:
-            if self._pair.left == -1:
+            if not self._gave_up:
+                self._gave_up = True
                 yield self._change("too-large", "unknown", at)
             return
         found = list(self._looked_at(old, new, at))

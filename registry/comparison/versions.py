@@ -1,7 +1,7 @@
 """Two versions of a service: everything that is not as it was, with what it means for those who call."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from registry.comparison.changes import Change, Verdict, Way, judged
@@ -23,9 +23,15 @@ class VersionComparison:
     changes: list[Change]
     pairs: dict[str, tuple[int, Operation, Operation]]
     schemas: Pair
+    followed: dict[str, FieldComparison | None] = field(default_factory=dict)
 
     def fields(self, operation: str) -> FieldComparison | None:
         """Return what follows single fields of an operation's answers; None where they are not described twice."""
+        if operation not in self.followed:
+            self.followed[operation] = self._fields(operation)
+        return self.followed[operation]
+
+    def _fields(self, operation: str) -> FieldComparison | None:
         known = self.pairs.get(operation)
         if known is None:
             return None

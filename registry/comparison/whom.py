@@ -32,7 +32,7 @@ def touched(comparison: VersionComparison, grant_id: str, grant: Grant) -> Touch
 
 
 def _changes(comparison: VersionComparison, grant: Grant) -> Iterator[Change]:
-    fields = None if not grant.fields else list(_fields(grant))
+    fields = list(_fields(comparison, grant)) if grant.fields else None
     for change in comparison.changes:
         if _concerns(change, grant) and (fields is None or change.field is None or change.way == "request"):
             yield _worse(change, grant)
@@ -62,13 +62,14 @@ def _worse(change: Change, grant: Grant) -> Change:
     return change
 
 
-def _fields(grant: Grant) -> Iterator[FieldPath]:
-    for rules in grant.fields.values():
-        for rule in rules:
-            try:
-                yield read_path(rule.path)
-            except ValueError:
-                continue  # refused when it was written; nothing of it is released
+def _fields(comparison: VersionComparison, grant: Grant) -> Iterator[FieldPath]:
+    """Yield the fields that reach the holder of a grant: its own, and the version's envelope."""
+    named = (rule.path for rules in grant.fields.values() for rule in rules)
+    for path in dict.fromkeys([*named, *comparison.old.envelope]):
+        try:
+            yield read_path(path)
+        except ValueError:
+            continue  # refused when it was written; nothing of it is released
 
 
 def counted(verdicts: Iterable[Verdict]) -> dict[str, int]:

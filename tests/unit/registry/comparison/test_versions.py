@@ -161,6 +161,56 @@ def test_a_field_that_may_be_missing_now_is_told() -> None:
     assert places(concerned(OLD, new, fields={"*": ["ketQua.diaChi.tinh"]})) == set()
 
 
+A: dict[str, Any] = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
+NUMBER: dict[str, Any] = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+OTHER: dict[str, Any] = {"type": "object", "properties": {"b": {"type": "string"}}}
+TRUTH: dict[str, Any] = {"type": "object", "properties": {"a": {"type": "boolean"}}, "required": ["a"]}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "verdict"),
+    [
+        (A, {"type": "array", "items": A}, "breaking"),
+        ({"type": "array", "items": A}, {"type": "array", "items": A, "minItems": 1}, "compatible"),
+        (A, A | {"type": ["object", "null"]}, "breaking"),
+        (A | {"type": ["object", "null"]}, A, "compatible"),
+        (A, {"anyOf": [A, {"type": "null"}]}, "breaking"),
+        ({"anyOf": [A, {"type": "null"}]}, A | {"type": ["null", "object"]}, "compatible"),
+        ({"anyOf": [A, NUMBER]}, {"anyOf": [A, TRUTH]}, "breaking"),
+        ({"anyOf": [A, NUMBER]}, {"anyOf": [NUMBER, A]}, "compatible"),
+        ({"anyOf": [A, OTHER]}, {"anyOf": [OTHER]}, "breaking"),
+        (A, {"anyOf": [A, OTHER]}, "breaking"),
+        ({"type": "array", "prefixItems": [A], "items": False}, {"type": "array", "prefixItems": [NUMBER]}, "breaking"),
+        ({"type": "array"}, {"type": "array", "items": A}, "compatible"),
+        ({"properties": {"a": {}}}, {"type": "array", "items": {"properties": {"a": {}}}}, "compatible"),
+    ],
+)  # fmt: skip
+def test_what_holds_a_field_is_watched_for_those_who_name_it(old: Any, new: Any, verdict: str) -> None:
+    specs = [a_spec(an_operation(reply=a_body({"properties": {"kq": one}}))) for one in (old, new)]
+
+    assert concerned(*specs, fields={"*": ["kq.a"]}).verdict == verdict
+
+
+def test_fields_of_the_envelope_concern_everybody() -> None:
+    with_status = A | {"properties": A["properties"] | {"Status": {"type": "string"}}}
+    old, new = (a_spec(an_operation(reply=a_body(one)), envelope=["Status"]) for one in (with_status, A))
+
+    assert places(concerned(old, new, fields={"*": ["a"]})) == {"Status"}
+
+
+def test_what_is_not_looked_at_to_its_end_is_unknown_to_everybody() -> None:
+    whole = {"type": "object", "properties": {f"p{n}": {"type": "string"} for n in range(100)}}
+    old = a_spec(an_operation(reply=a_body({"properties": {"kq": whole}})))
+    new = a_spec(an_operation(reply=a_body({"properties": {"kq": whole | {"minProperties": 1}}})))
+    made = compare(old, new)
+    made.schemas.left = 0
+
+    for path in ("kq.*", "kq.p1"):
+        grant = parse(Kind.GRANT, a_grant(fields={"*": [path]}))
+        assert isinstance(grant, Grant)
+        assert touched(made, "g", grant).verdict == ("unknown" if path == "kq.*" else "compatible")
+
+
 def test_requests_concern_everybody_who_may_ask() -> None:
     old = a_spec(an_operation(), an_operation("khac", "/khac"))
     new = a_spec(an_operation(request=a_body(required=True)), an_operation("khac", "/khac"))
