@@ -6,7 +6,7 @@ from typing import Final
 
 from connectors.builtin.soap.wsdl import SOAP_BINDINGS, WSDL, Description, Sources, WSDLRefused, load
 from connectors.builtin.soap.wsdl import Operation as Declared
-from connectors.builtin.soap.xml import local
+from connectors.builtin.soap.xml import local, namespace
 from gateway.descriptions.facets import facets_of
 from gateway.descriptions.xml_types import TypeWriter
 from registry.descriptions.described import Described
@@ -89,6 +89,7 @@ def _operations(
     """Return the operations that can be called, and by our names how the description calls them."""
     names: dict[str, str] = {}
     found: list[Operation] = []
+    headers = _headers(sources)
     for declared in description.operations.values():
         at = f"/operations/{declared.name}"
         if chosen.only and declared.name not in chosen.only:
@@ -102,6 +103,8 @@ def _operations(
             if name != declared.name:
                 notes.add(at, "name", f"{declared.name}: {name}")
             names[name] = declared.name
+            if headers.get(declared.name):
+                notes.add(at, "wsdl-header", f"{declared.name}: {', '.join(headers[declared.name])}")
             found.append(
                 _operation(name, declared, writer, _documentation(sources, "operation", declared.name))
             )
@@ -136,6 +139,17 @@ def _documentation(sources: Sources, word: str, name: str | None) -> str:
             if told is not None and name in (None, element.get("name")):
                 return " ".join("".join(map(str, told.itertext())).split())[:_LONGEST_TITLE]
     return ""
+
+
+def _headers(sources: Sources) -> Mapping[str, Mapping[str, None]]:
+    """Return by operation the parts of its messages that are SOAP headers, each once."""
+    found: dict[str, dict[str, None]] = {}
+    for document in sources.all():
+        for operation in document.iterfind(f"{{{WSDL}}}binding/{{{WSDL}}}operation"):
+            for one in operation.iter("*"):
+                if local(one.tag) == "header" and namespace(one.tag) in SOAP_BINDINGS:
+                    found.setdefault(operation.get("name", ""), {})[one.get("part", "")] = None
+    return found
 
 
 def _note_ports(sources: Sources, chosen: Chosen, description: Description, notes: Notes) -> None:

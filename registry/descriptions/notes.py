@@ -144,6 +144,7 @@ REASONS: Final[Mapping[str, Words]] = {
     ),
     # WSDL
     "wsdl-operation": Words("thao tác SOAP không gọi được", "the SOAP operation cannot be called", *_NO_OPERATION),
+    "wsdl-header": Words("tiêu đề SOAP không nằm trong JSON", "SOAP headers are no part of the JSON", *_DROPPED),
     "wsdl-port": Words(
         "mỗi phiên bản dùng một cổng SOAP", "a version uses one SOAP port", *_DROPPED
     ),

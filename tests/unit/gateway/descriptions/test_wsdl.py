@@ -189,3 +189,11 @@ def test_names_and_addresses_that_cannot_be_used_are_said() -> None:
     assert {"name", "server"} <= {one.code for one in described.not_taken}
     with pytest.raises(Invalid):
         taken(a_wsdl(), only=frozenset({"khac"}))
+
+
+def test_headers_are_said_not_to_be_taken() -> None:
+    header = '<soap:header message="t:Vao" part="p" use="literal"/><soap:body use="literal"/>'
+
+    described = taken(a_wsdl().replace('<soap:body use="literal"/>', header, 1))
+
+    assert ("wsdl-header", "TraCuuNguoi: p") in [(one.code, one.detail) for one in described.not_taken]
