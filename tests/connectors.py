@@ -2,42 +2,14 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from connectors.contract import Call, ConnectorContext, HTTPClient
-from connectors.errors import SecretUnknown
 from connectors.message import Body, Headers, Message
+from connectors.testing import KeptLog, KnownSecrets
 from gateway.egress import parse_egress
 from gateway.network import GuardedNetwork
 
-
-@dataclass
-class KeptLog:
-    """Keeps events with their fields."""
-
-    lines: list[str] = field(default_factory=list)
-
-    def info(self, event: str, **fields: object) -> None:
-        self.lines.append(f"{event} {fields}")
-
-    def warning(self, event: str, **fields: object) -> None:
-        self.lines.append(f"{event} {fields}")
-
-
-@dataclass
-class KnownSecrets:
-    """Secrets by name, allowed for loopback."""
-
-    values: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-    def get(self, name: str, *, host: str) -> str:
-        try:
-            value = self.values[name.removeprefix("secret:")]
-        except KeyError:
-            raise SecretUnknown(f"{name} is not bound") from None
-        if not host.startswith("127.0.0.1:"):
-            raise SecretUnknown(f"{name} is not bound for this host")
-        return value
+__all__ = ["KeptLog", "KnownSecrets", "a_call", "a_context"]
 
 
 def a_context(
