@@ -1,7 +1,7 @@
 """What becomes of single fields of an answer: those that a grant names."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from registry.comparison.changes import Change, Relation, judged
 from registry.comparison.schemas import At, Pair, SchemaComparison
@@ -14,8 +14,15 @@ _NOTHING: Final = object()
 _UNSURE: Final = object()
 _ANY: Final = "any"
 
-Found = tuple[Any, bool]
-"""A field's schema in one form of the object that holds it (or NOTHING, or UNSURE), and whether it must be there."""
+
+class Found(NamedTuple):
+    """What a field is in one form of the object that holds it. `schema` may be NOTHING, or UNSURE."""
+
+    schema: Any  # Any: a JSON Schema
+    is_sure: bool
+    """Whether it must be there."""
+    step: str
+    """From the holder's pointer to the field's."""
 
 
 class FieldComparison:
@@ -40,12 +47,11 @@ class FieldComparison:
         old, new = self._start
         at = At(self._pointer, ())
         for name in path.names:
-            before = list(_found(self._pair.old, old, name, 0))
-            after = list(_found(self._pair.new, new, name, 0))
+            before, after = list(_found(self._pair.old, old, name)), list(_found(self._pair.new, new, name))
             if not _schemas(before):
                 return  # it was not described: nothing is lost
             yield from self._holder(old, new, at)
-            at = at.below(f"properties/{escaped(name)}", name)
+            at = at.below(next(one.step for one in before if one.schema is not _NOTHING), name)
             if not _schemas(after):
                 yield self._change("property-removed", "other", at)
                 return
@@ -64,7 +70,7 @@ class FieldComparison:
             yield self._change("type", "wider", at)
 
     def _presence(self, before: Sequence[Found], after: Sequence[Found], at: At) -> Iterator[Change]:
-        if all(is_sure for _, is_sure in before) and not all(is_sure for _, is_sure in after):
+        if all(one.is_sure for one in before) and not all(one.is_sure for one in after):
             yield self._change("required-removed", "wider", at)
         elif _is_everywhere(before) and not _is_everywhere(after):
             yield self._change("variants", "unknown", at)
@@ -76,39 +82,50 @@ class FieldComparison:
         )  # fmt: skip
 
 
-def _found(shapes: Shapes, schema: Any, name: str, depth: int) -> Iterator[Found]:
+def _found(shapes: Shapes, schema: Any, name: str, step: str = "", depth: int = 0) -> Iterator[Found]:
     """Yield what a field is in every form in which its object may come, lists walked through."""
     shape = shapes.shape(schema)
+    here = f"{step}properties/{escaped(name)}"
     if shape is None or depth > _MOST_LISTS:
-        yield _UNSURE, False
+        yield Found(_UNSURE, is_sure=False, step=here)
         return
     own = shape.members.get(name, shape.others if isinstance(shape.others, Mapping) else _NOTHING)
     is_sure = name in shape.required
-    forms = [*shape.words.get("anyOf", ()), *shape.words.get("oneOf", ())]
-    for form in forms:
-        for inner, is_needed in _found(shapes, form, name, depth + 1):
-            yield own if inner is _NOTHING else inner, is_sure or is_needed
+    forms = list(_forms_of(shape.words))
+    for inner_step, form in forms:
+        for inner in _found(shapes, form, name, f"{step}{inner_step}/", depth + 1):
+            is_own = inner.schema is _NOTHING
+            yield Found(
+                own if is_own else inner.schema, is_sure or inner.is_sure, here if is_own else inner.step
+            )
     if forms:
         return
     if "object" in shape.types:
-        yield own, is_sure
+        yield Found(own, is_sure, here)
     if "array" in shape.types:
-        for one in _members(shape.words):
+        for inner_step, one in _members(shape.words):
             if one is not True and one != {}:
-                yield from _found(shapes, one, name, depth + 1)
+                yield from _found(shapes, one, name, f"{step}{inner_step}/", depth + 1)
 
 
-def _members(words: Mapping[str, Any]) -> list[Any]:
-    """Return the schemas of a list's members; where nothing is said of them, or of those beyond a few, anything."""
-    others = words.get("items", True)
-    return [*words.get("prefixItems", ()), *([] if others is False else [others])]
+def _forms_of(words: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the schemas of which one must fit, with the way to each."""
+    for word in ("anyOf", "oneOf"):
+        yield from ((f"{word}/{index}", one) for index, one in enumerate(words.get(word, ())))
+
+
+def _members(words: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the schemas of a list's members, with the way to each; where nothing is said of them, anything."""
+    yield from ((f"prefixItems/{index}", one) for index, one in enumerate(words.get("prefixItems", ())))
+    if words.get("items", True) is not False:
+        yield "items", words.get("items", True)
 
 
 def _schemas(found: Sequence[Found]) -> list[Any]:
     schemas: list[Any] = []
-    for schema, _ in found:
-        if schema is not _NOTHING and schema not in schemas:
-            schemas.append(schema)
+    for one in found:
+        if one.schema is not _NOTHING and one.schema not in schemas:
+            schemas.append(one.schema)
     return schemas
 
 
@@ -119,7 +136,7 @@ def _one_of(schemas: Sequence[Any]) -> Any:
 
 
 def _is_everywhere(found: Sequence[Found]) -> bool:
-    return all(schema is not _NOTHING for schema, _ in found)
+    return all(one.schema is not _NOTHING for one in found)
 
 
 def _forms(shapes: Shapes, schema: Any, depth: int) -> Iterator[tuple[str, ...]]:
@@ -128,14 +145,14 @@ def _forms(shapes: Shapes, schema: Any, depth: int) -> Iterator[tuple[str, ...]]
     if shape is None or depth > _MOST_LISTS:
         yield (_ANY,)
         return
-    forms = [*shape.words.get("anyOf", ()), *shape.words.get("oneOf", ())]
+    forms = list(_forms_of(shape.words))
     if forms:
-        inner = {form for one in forms for form in _forms(shapes, one, depth + 1)}
+        inner = {form for _, one in forms for form in _forms(shapes, one, depth + 1)}
         yield from (form for form in inner if form[0] in shape.types or form[0] == _ANY)
         return
     yield from ((name,) for name in shape.types - {"array"})
     if "array" in shape.types:
-        for one in _members(shape.words):
+        for _, one in _members(shape.words):
             inside = {(_ANY,)} if one is True or one == {} else set(_forms(shapes, one, depth + 1))
             yield from (("array", *form) for form in inside)
 
