@@ -99,26 +99,28 @@ class Bench:
             found = self._rounds.half().interleaved("routes", running, USUAL)
         return {case: {"lgsp": figures} for case, figures in found.items()}
 
-    def contract(self) -> Found:
-        """A person of 1 KB as in `policies`, and one whose 15 fields are mapped, checked and limited, in the same rounds."""
-        with ExitStack() as stack:
-            running = {
-                "policies-1k": stack.enter_context(lgsp(self._setting)),
-                "contract": stack.enter_context(lgsp(replace(self._setting, work="contract"))),
-            }
-            found = self._rounds.interleaved("contract", running, Shape(path="/person"))
-        _compare(found["contract"], found["policies-1k"])
-        return {case: {"lgsp": figures} for case, figures in found.items()}
+    def messages(self) -> Found:
+        """What is done with messages, by one node in the same rounds.
 
-    def soap(self) -> Found:
-        """JSON of 2 KB to a SOAP provider, and its answer of 2 KB as JSON."""
+        A person of 1 KB passed on as in `policies`; the same with 15 fields mapped, checked and limited; and JSON of 2 KB to a
+        SOAP provider, whose answer of 2 KB comes back as JSON.
+        """
+        shapes = {
+            "policies-1k": Shape(path="/person"),
+            "contract": Shape(path="/person"),
+            "soap": Shape("POST", "/soap", soap_request()),
+        }
         with ExitStack() as stack:
-            running = {"lgsp": stack.enter_context(lgsp(replace(self._setting, work="soap")))}
-            found = self._rounds.interleaved("soap", running, Shape("POST", "/soap", soap_request()))
+            node = stack.enter_context(lgsp(replace(self._setting, work="messages", services=len(shapes))))
+            running = {
+                name: replace(node, bases=[base]) for name, base in zip(shapes, node.bases, strict=True)
+            }
+            found = self._rounds.half().interleaved("messages", running, shapes)
+        _compare(found["contract"], found["policies-1k"])
         for figures in found.values():
             if not void(figures):
                 figures["per_core"] = round(1e6 / figures["us_cpu"])
-        return {"soap": found}
+        return {case: {"lgsp": figures} for case, figures in found.items()}
 
     def stall(self) -> Found:
         """The longest time for which a node does not answer while it works on 10 MB."""
@@ -176,8 +178,7 @@ def _compare(figures: Figures, base: Figures) -> None:
 
 SPECIAL: dict[str, Callable[[Bench], Found]] = {
     "routes5000": Bench.routes,
-    "contract": Bench.contract,
-    "soap": Bench.soap,
+    "messages": Bench.messages,
     "stall": Bench.stall,
     "body100m": Bench.body100m,
     "idle": Bench.idle,

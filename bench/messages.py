@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, Literal, NamedTuple
 
-Work = Literal["", "contract", "soap", "stall"]
+Work = Literal["", "messages", "stall"]
 """What a node does with messages: nothing, or what the case of that name needs."""
 
 KILOBYTE: Final = 1024

@@ -91,19 +91,20 @@ class Rounds:
         self,
         case: str,
         running: Mapping[str, Subject],
-        shape: Shape,
+        shape: Shape | Mapping[str, Shape],
         *,
         connections: int | None = None,
         rate: float = 0.0,
     ) -> dict[str, Figures]:
-        """Measure what runs in turn, round by round, and return the medians."""
+        """Measure what runs in turn, round by round, and return the medians; each may have a shape of its own."""
         rounds: dict[str, list[Round]] = {name: [] for name in running}
         voids: dict[str, str] = {}
         for number in range(self.plan.rounds):
             for name, subject in running.items():
                 self._say(f"{case}: round {number + 1} of {self.plan.rounds}, {name}")
                 try:
-                    rounds[name].append(self._round(subject, shape, connections, rate))
+                    asked = shape if isinstance(shape, Shape) else shape[name]
+                    rounds[name].append(self._round(subject, asked, connections, rate))
                 except Void as error:
                     voids[name] = str(error)
         return {name: _median(rounds[name], voids.get(name)) for name in running}

@@ -243,12 +243,16 @@ def registry_yaml(setting: Setting) -> str:
     return json.dumps(registry)  # JSON is YAML
 
 
+CONTRACT, SOAP = 1, 2
+"""Which services of the case `messages` do what; the first does nothing."""
+
+
 def _declared(setting: Setting, number: int, url: str) -> dict[str, object]:
     """Return what the version of a service declares for the messages of its case."""
     match setting.work:
-        case "contract":
+        case "messages" if number == CONTRACT:
             return {"operations": [contract_operation()], "checks": {"reply": "enforce"}}
-        case "soap":
+        case "messages" if number == SOAP:
             return {"operations": [soap_operation()], "endpoints": {"production": soap_endpoint(url)}}
         case "stall":
             operations = large_operations(limited=bool(number))
@@ -259,7 +263,7 @@ def _declared(setting: Setting, number: int, url: str) -> dict[str, object]:
 
 def _released(setting: Setting, number: int) -> dict[str, object]:
     """Return what the grant of a service releases, in the cases that limit answers."""
-    if setting.work == "contract":
+    if setting.work == "messages" and number == CONTRACT:
         return {"fields": contract_fields()}
     return {"fields": LARGE_FIELDS} if setting.work == "stall" and number else {}
 

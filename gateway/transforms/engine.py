@@ -7,7 +7,7 @@ with the document. `evaluate_json` lets other threads run.
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any, Final, TypedDict
+from typing import Annotated, Final, TypedDict
 
 from jlens import Expression, JlensError, Read
 from pydantic import BaseModel, ConfigDict, Field

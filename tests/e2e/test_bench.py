@@ -119,6 +119,15 @@ def test_a_large_body_and_an_idle_node_are_measured() -> None:
     assert figures["idle"]["lgsp"]["rss_mb"] < 128
 
 
+def test_work_on_messages_is_measured_by_what_it_adds() -> None:
+    code, out, told = bench("--json", "--cases", "messages")
+
+    assert code == 0, told
+    figures = json.loads(out)
+    assert "added_us" in figures["contract"]["lgsp"]
+    assert figures["soap"]["lgsp"]["per_core"] > 0
+
+
 def test_an_unknown_case_is_wrong_usage() -> None:
     code, _, told = bench("--cases", "fast")
 
