@@ -10,9 +10,11 @@ from registry.contract_schemas import escaped
 from registry.field_paths import FieldPath
 
 _MOST_LISTS: Final = 10
+_MOST_FORMS: Final = 1000
 _NOTHING: Final = object()
 _UNSURE: Final = object()
 _ANY: Final = "any"
+_UNKNOWN: Final = "unknown"
 
 
 class Found(NamedTuple):
@@ -47,26 +49,37 @@ class FieldComparison:
         old, new = self._start
         at = At(self._pointer, ())
         for name in path.names:
-            before, after = list(_found(self._pair.old, old, name)), list(_found(self._pair.new, new, name))
+            if self._is_same(old, new):
+                return
+            before, after = self._found(self._pair.old, old, name), self._found(self._pair.new, new, name)
             if not _schemas(before):
                 return  # it was not described: nothing is lost
             yield from self._holder(old, new, at)
             at = at.below(next(one.step for one in before if one.schema is not _NOTHING), name)
+            if _UNSURE in (*_schemas(before), *_schemas(after)):
+                yield self._change("constraint", "unknown", at)
+                return
             if not _schemas(after):
                 yield self._change("property-removed", "other", at)
                 return
             yield from self._presence(before, after, at)
             old, new = _one_of(_schemas(before)), _one_of(_schemas(after))
-            if _UNSURE in (old, new):
-                yield self._change("constraint", "unknown", at)
-                return
         changes = SchemaComparison(self._pair, self._operation, "reply").compare(old, new, at)
         yield from (one for one in changes if path.whole or one.field == at.field or one.rule == "too-large")
 
+    def _found(self, shapes: Shapes, schema: Any, name: str) -> list[Found]:
+        return list(_found(shapes, schema, name, "", [_MOST_FORMS]))
+
+    def _is_same(self, old: Any, new: Any) -> bool:
+        return bool(old == new) and not self._pair.old.reaches(old, self._pair.changed)
+
     def _holder(self, old: Any, new: Any, at: At) -> Iterator[Change]:
         """What holds a field may become something else: a list of such objects, or null."""
-        before, after = set(_forms(self._pair.old, old, 0)), set(_forms(self._pair.new, new, 0))
-        if not all(_is_known(form, before) for form in after):
+        before = set(_forms(self._pair.old, old, [_MOST_FORMS]))
+        after = set(_forms(self._pair.new, new, [_MOST_FORMS]))
+        if any(_UNKNOWN in form for form in before | after):
+            yield self._change("constraint", "unknown", at)
+        elif not all(_is_known(form, before) for form in after):
             yield self._change("type", "wider", at)
 
     def _presence(self, before: Sequence[Found], after: Sequence[Found], at: At) -> Iterator[Change]:
@@ -82,18 +95,24 @@ class FieldComparison:
         )  # fmt: skip
 
 
-def _found(shapes: Shapes, schema: Any, name: str, step: str = "", depth: int = 0) -> Iterator[Found]:
-    """Yield what a field is in every form in which its object may come, lists walked through."""
+def _found(
+    shapes: Shapes, schema: Any, name: str, step: str, left: list[int], depth: int = 0
+) -> Iterator[Found]:
+    """Yield what a field is in every form in which its object may come, lists walked through.
+
+    `left` is how many schemas may still be looked at: forms may multiply.
+    """
+    left[0] -= 1
     shape = shapes.shape(schema)
     here = f"{step}properties/{escaped(name)}"
-    if shape is None or depth > _MOST_LISTS:
+    if shape is None or depth > _MOST_LISTS or left[0] < 0:
         yield Found(_UNSURE, is_sure=False, step=here)
         return
     own = shape.members.get(name, shape.others if isinstance(shape.others, Mapping) else _NOTHING)
     is_sure = name in shape.required
     forms = list(_forms_of(shape.words))
-    for inner_step, form in forms:
-        for inner in _found(shapes, form, name, f"{step}{inner_step}/", depth + 1):
+    for inner_step, form in forms if left[0] >= 0 else []:
+        for inner in _found(shapes, form, name, f"{step}{inner_step}/", left, depth + 1):
             is_own = inner.schema is _NOTHING
             yield Found(
                 own if is_own else inner.schema, is_sure or inner.is_sure, here if is_own else inner.step
@@ -105,7 +124,7 @@ def _found(shapes: Shapes, schema: Any, name: str, step: str = "", depth: int = 
     if "array" in shape.types:
         for inner_step, one in _members(shape.words):
             if one is not True and one != {}:
-                yield from _found(shapes, one, name, f"{step}{inner_step}/", depth + 1)
+                yield from _found(shapes, one, name, f"{step}{inner_step}/", left, depth + 1)
 
 
 def _forms_of(words: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -130,8 +149,6 @@ def _schemas(found: Sequence[Found]) -> list[Any]:
 
 
 def _one_of(schemas: Sequence[Any]) -> Any:
-    if _UNSURE in schemas:
-        return _UNSURE
     return schemas[0] if len(schemas) == 1 else {"anyOf": list(schemas)}
 
 
@@ -139,21 +156,22 @@ def _is_everywhere(found: Sequence[Found]) -> bool:
     return all(one.schema is not _NOTHING for one in found)
 
 
-def _forms(shapes: Shapes, schema: Any, depth: int) -> Iterator[tuple[str, ...]]:
+def _forms(shapes: Shapes, schema: Any, left: list[int], depth: int = 0) -> Iterator[tuple[str, ...]]:
     """Yield what may come, as the types from outside inwards: an object, a list of objects."""
+    left[0] -= 1
     shape = shapes.shape(schema)
-    if shape is None or depth > _MOST_LISTS:
-        yield (_ANY,)
+    if shape is None or depth > _MOST_LISTS or left[0] < 0:
+        yield (_UNKNOWN,)
         return
     forms = list(_forms_of(shape.words))
     if forms:
-        inner = {form for _, one in forms for form in _forms(shapes, one, depth + 1)}
-        yield from (form for form in inner if form[0] in shape.types or form[0] == _ANY)
+        inner = {form for _, one in forms for form in _forms(shapes, one, left, depth + 1)}
+        yield from (form for form in inner if form[0] in shape.types or form[0] == _UNKNOWN)
         return
     yield from ((name,) for name in shape.types - {"array"})
     if "array" in shape.types:
         for _, one in _members(shape.words):
-            inside = {(_ANY,)} if one is True or one == {} else set(_forms(shapes, one, depth + 1))
+            inside = {(_ANY,)} if one is True or one == {} else set(_forms(shapes, one, left, depth + 1))
             yield from (("array", *form) for form in inside)
 
 

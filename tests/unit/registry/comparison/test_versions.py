@@ -191,6 +191,23 @@ def test_what_holds_a_field_is_watched_for_those_who_name_it(old: Any, new: Any,
     assert concerned(*specs, fields={"*": ["kq.a"]}).verdict == verdict
 
 
+def test_forms_that_multiply_end() -> None:
+    many = {"anyOf": [{"properties": {f"q{n}": {"$ref": "#/schemas/M"}}} for n in range(30)]}
+    loop = {
+        "anyOf": [
+            {"$ref": "#/schemas/M"},
+            *({"type": "array", "items": {"$ref": "#/schemas/M"}, "minItems": n} for n in range(30)),
+        ]
+    }
+    for one in (many, loop):
+        old = a_spec(an_operation(reply=a_body({"$ref": "#/schemas/M"})), schemas={"M": one})
+        new = a_spec(
+            an_operation(reply=a_body({"$ref": "#/schemas/M"})), schemas={"M": {"anyOf": [*one["anyOf"], A]}}
+        )
+
+        assert concerned(old, new, fields={"*": ["q1.q2.q3.q4.a", "a"]}).verdict in ("unknown", "compatible")
+
+
 def test_fields_of_the_envelope_concern_everybody() -> None:
     with_status = A | {"properties": A["properties"] | {"Status": {"type": "string"}}}
     old, new = (a_spec(an_operation(reply=a_body(one)), envelope=["Status"]) for one in (with_status, A))
