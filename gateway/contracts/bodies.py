@@ -3,15 +3,17 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from gateway.contracts.json_bodies import JSONCheck, check_of
 from gateway.contracts.violations import BadContract, Violation
 from gateway.contracts.xml_bodies import XMLCheck
 from gateway.transforms.contract import NOT_READ
 from gateway.transforms.guests import Work
 from gateway.transforms.minimise.documents import Unreadable, load_json, read_xml
 from registry.entities import BodyContract, Version
+
+if TYPE_CHECKING:
+    from gateway.contracts.json_bodies import JSONCheck
 
 LARGE_BYTES: Final = 64 * 1024
 """From here on bodies are checked in a guest process."""
@@ -57,6 +59,9 @@ class BodyCheck:
         self._json: JSONCheck | None = None
         self._xml: XMLCheck | None = None
         if is_json and declared.schema is not None:
+            # Megabytes that a node without contracts does not pay for.
+            from gateway.contracts.json_bodies import check_of  # noqa: PLC0415
+
             self._json = check_of(declared.schema, schemas, f"{at}/schema")
         elif is_xml and declared.xsd is not None:
             self._xml = _xml_check(declared.xsd, xsd, at)
@@ -90,7 +95,7 @@ class BodyCheck:
         return FITS
 
 
-def _of_json(check: JSONCheck, body: bytes, document: object, parts: float) -> Checked:
+def _of_json(check: "JSONCheck", body: bytes, document: object, parts: float) -> Checked:
     is_exact = document is not NOT_READ
     if not is_exact:
         document, is_exact = load_json(body)

@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, unquote
 
 from connectors.message import Headers
-from gateway.contracts.json_bodies import JSONCheck, check_of
 from gateway.contracts.violations import BadContract, Violation
 from registry.contract_schemas import SHARED
 from registry.documents import pointer_of
 from registry.entities import Operation, Parameter
+
+if TYPE_CHECKING:
+    from gateway.contracts.json_bodies import JSONCheck
 
 MOST_NAMES: Final = 10
 _INTEGER: Final = re.compile(r"-?(0|[1-9][0-9]{0,299})")
@@ -28,7 +30,7 @@ class ParameterCheck:
         self.name = declared.name.lower() if declared.at == "header" else declared.name
         self.required = declared.required or declared.at == "path"
         self._shown = (declared.name,)
-        self._check = check_of(declared.schema, shared, f"{pointer}/schema") if declared.schema else None
+        self._check = _check_of(declared.schema, shared, f"{pointer}/schema") if declared.schema else None
         if self._check is not None and not self._check.is_bounded:
             raise BadContract(f"{pointer}/schema", "Checking by this schema may take for ever.")
         schema = _meant(declared.schema, shared)
@@ -45,7 +47,7 @@ class ParameterCheck:
             return [Violation(self.at, pointer_of(self._shown), "repeated")]
         return self._wrong(self._check, self._readings(values))
 
-    def _wrong(self, check: JSONCheck, readings: Sequence[Any]) -> Iterable[Violation]:  # Any: JSON
+    def _wrong(self, check: "JSONCheck", readings: Sequence[Any]) -> Iterable[Violation]:  # Any: JSON
         if any(check.passes(reading) for reading in readings):
             return ()
         found = [check.violations(reading, self.at, self._shown) for reading in readings]
@@ -144,3 +146,10 @@ def _text(value: bytes) -> str:
         return value.decode().strip()
     except UnicodeDecodeError:
         return value.decode("latin-1").strip()
+
+
+def _check_of(schema: Mapping[str, Any], shared: Mapping[str, Any], pointer: str) -> "JSONCheck":
+    # Megabytes that a node without contracts does not pay for.
+    from gateway.contracts.json_bodies import check_of  # noqa: PLC0415
+
+    return check_of(schema, shared, pointer)

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from math import inf
 from typing import Any, Final
 
-import jsonschema_rs
 import orjson
 
 from registry.comparison.changes import Relation
@@ -145,6 +144,8 @@ def _patterns(old: str | None, new: str | None) -> Relation:
 
 def covers(one: Schema, other: Schema) -> bool:
     """Say whether one schema is proved to allow all that the other does. Both stand alone."""
+    import jsonschema_rs  # noqa: PLC0415 (megabytes, for those who compare)
+
     try:
         found = jsonschema_rs.canonicalize(dict(one)).covers(jsonschema_rs.canonicalize(dict(other)))
         return str(found) == "yes"

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-import jsonschema_rs
-
 ONE: Final = frozenset(
     {
         "additionalProperties", "contains", "contentSchema", "else", "if", "not", "propertyNames", "then",
@@ -65,6 +63,8 @@ def is_count(value: Any) -> bool:  # Any: foreign JSON
 @lru_cache(maxsize=4096)
 def is_pattern(pattern: str) -> bool:
     """Say whether a pattern can be run in time linear in the text, as contract checks do."""
+    import jsonschema_rs  # noqa: PLC0415 (megabytes, for those who import)
+
     if len(pattern) > 5000:  # noqa: PLR2004  (longer ones are lists of words in disguise)
         return False
     try:

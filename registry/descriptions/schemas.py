@@ -7,7 +7,6 @@ too. Every shared schema is read once, whoever refers to it.
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import jsonschema_rs
 import orjson
 
 from registry.contract_schemas import SHARED
@@ -68,6 +67,8 @@ class SchemaReader:
 
     def _checked(self, schema: Schema, place: Place) -> Schema:
         """Return the schema if it is one; nothing that is none gets into a version."""
+        import jsonschema_rs  # noqa: PLC0415 (megabytes, for those who import)
+
         if jsonschema_rs.meta.is_valid(schema):
             return schema
         self._notes.add(place.pointer, "schema")

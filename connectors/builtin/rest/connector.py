@@ -10,7 +10,6 @@ from connectors.builtin.rest.addresses import REST_SECONDS, Target, Targets, tar
 from connectors.builtin.rest.checking import Step, step_of, steps
 from connectors.builtin.rest.errors import Unfit
 from connectors.builtin.rest.identity import WORDS, IdentityClient
-from connectors.builtin.rest.message_signing import MessageSigner
 from connectors.builtin.rest.operations import Operation
 from connectors.builtin.rest.pages import NOT_FOR_PAGES, NOT_OF_THE_WHOLE, Walk
 from connectors.builtin.rest.query import FixedQuery
@@ -318,6 +317,9 @@ def _signer(settings: SignatureSettings | None, context: ConnectorContext) -> Si
         case VXPSignature():
             return VXPSigner(settings, context)
         case _:
+            # 8 MB that a node without such a provider does not pay for.
+            from connectors.builtin.rest.message_signing import MessageSigner  # noqa: PLC0415
+
             return MessageSigner(settings, context)
 
 
