@@ -52,9 +52,9 @@ class FieldComparison:
             if self._is_same(old, new):
                 return
             before, after = self._found(self._pair.old, old, name), self._found(self._pair.new, new, name)
+            yield from self._holder(old, new, at)
             if not _schemas(before):
                 return  # it was not described: nothing is lost
-            yield from self._holder(old, new, at)
             at = at.below(next(one.step for one in before if one.schema is not _NOTHING), name)
             if _UNSURE in (*_schemas(before), *_schemas(after)):
                 yield self._change("constraint", "unknown", at)

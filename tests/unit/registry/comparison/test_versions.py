@@ -182,6 +182,7 @@ TRUTH: dict[str, Any] = {"type": "object", "properties": {"a": {"type": "boolean
         (A, {"anyOf": [A, OTHER]}, "breaking"),
         ({"type": "array", "prefixItems": [A], "items": False}, {"type": "array", "prefixItems": [NUMBER]}, "breaking"),
         ({"type": "array"}, {"type": "array", "items": A}, "compatible"),
+        ({"type": "array"}, {}, "breaking"),
         ({"properties": {"a": {}}}, {"type": "array", "items": {"properties": {"a": {}}}}, "compatible"),
     ],
 )  # fmt: skip
