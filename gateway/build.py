@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 from starlette.routing import Router
 
@@ -30,7 +30,6 @@ from gateway.facades.soap.door import SOAPFacade
 from gateway.fast_lane import lane_protocol
 from gateway.guard import GuardedProtocol, GuardLimits, guarded_protocol
 from gateway.health import Check, health_routes
-from gateway.http1 import HTTP1Transport
 from gateway.limiter import AddressLimiter, Buckets, parse_networks
 from gateway.logs import get_logger
 from gateway.metrics import Metrics
@@ -55,6 +54,7 @@ from gateway.steps.streams import Streams
 from gateway.subject_keys import SubjectKeys, SubjectKeysWrong, subject_keys_path
 from gateway.transforms.examples import TransformChecks
 from gateway.transforms.guests import Guests
+from gateway.transport import transport_of
 from registry.entities import Endpoint, Version
 from registry.errors import Flaw, StoreUnavailable
 from registry.register import Register
@@ -69,9 +69,6 @@ from registry.sql.subjects import SubjectReader
 from registry.sql.violations import ViolationStore
 from registry.sql.workers import Workers
 from registry.writer import LedgerWriter
-
-if TYPE_CHECKING:
-    from gateway.transport import AiohttpTransport
 
 Address = tuple[str, int]
 ACKNOWLEDGE_SECONDS = 10.0
@@ -493,15 +490,6 @@ class Builder:
             Running(worker=it.worker, revision=it.revision, age_seconds=now - it.since)
             for it in await self.workers.running()
         ]
-
-
-def transport_of(name: Literal["http1", "aiohttp"]) -> "type[HTTP1Transport | AiohttpTransport]":
-    """Return the HTTP client of the data plane; the reference one is loaded only where it is asked for (8 MB)."""
-    if name == "http1":
-        return HTTP1Transport
-    from gateway.transport import AiohttpTransport  # noqa: PLC0415
-
-    return AiohttpTransport
 
 
 def _base_address(settings: Settings, address: Address) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 
 from connectors.builtin.soap.connector import SOAPConnector
 from connectors.builtin.soap.settings import SOAPSettings
+from gateway.aiohttp_transport import AiohttpTransport
 from gateway.deadlines import Deadlines
 from gateway.egress import parse_egress
-from gateway.transport import AiohttpTransport
 from tests import hostile as h
 from tests.connectors import KeptLog, a_context
 

@@ -25,10 +25,10 @@ from connectors.errors import ConnectorError
 from connectors.message import Headers, Message
 from connectors.reference import render_reference
 from connectors.testing import Address, ConnectorContract, Host, KnownSecrets, ReferenceHost, Stage
+from gateway.aiohttp_transport import AiohttpTransport
 from gateway.deadlines import Deadlines
 from gateway.egress import parse_egress
 from gateway.network import GuardedNetwork
-from gateway.transport import AiohttpTransport
 from tests import hostile as h
 from tests.connectors import a_call, a_context
 from tests.databases import PASSWORD, READER, Database

@@ -20,9 +20,9 @@ from zeep.transports import Transport
 from connectors.builtin.soap.population import PopulationConnector
 from connectors.builtin.soap.population_settings import PopulationSettings
 from connectors.contract import Done, Result, Unknown
+from gateway.aiohttp_transport import AiohttpTransport
 from gateway.deadlines import Deadlines
 from gateway.egress import parse_egress
-from gateway.transport import AiohttpTransport
 from tests.connectors import a_call, a_context
 from tests.e2e.node import running_node
 from tests.e2e.test_sandbox import Database, running

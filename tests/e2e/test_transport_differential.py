@@ -13,10 +13,10 @@ import pytest
 from connectors.contract import HTTPClient, HTTPRequest
 from connectors.errors import ConnectorError
 from connectors.message import Body, Headers
+from gateway.aiohttp_transport import AiohttpTransport
 from gateway.deadlines import Deadlines
 from gateway.egress import parse_egress
 from gateway.http1 import HTTP1Transport
-from gateway.transport import AiohttpTransport
 from tests import hostile as h
 
 EXCHANGES = 3000

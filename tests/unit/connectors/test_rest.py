@@ -11,9 +11,9 @@ from connectors.builtin.rest import RESTConnector
 from connectors.catalogue import Catalogue
 from connectors.contract import Busy, Rejected, Result, Unknown, Unreachable
 from connectors.errors import EgressDenied, SecretUnknown, SettingsRefused
+from gateway.aiohttp_transport import AiohttpTransport
 from gateway.deadlines import Deadlines
 from gateway.egress import parse_egress
-from gateway.transport import AiohttpTransport
 from tests import hostile as h
 from tests.connectors import a_call
 from tests.unit.connectors.rest_providers import Provider, TokenServer, a_connector, answer, done, oauth2

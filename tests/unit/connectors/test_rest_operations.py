@@ -18,10 +18,10 @@ from connectors.builtin.rest.operation_settings import OperationSettings
 from connectors.builtin.rest.operations import Operation
 from connectors.builtin.rest.pages import next_link
 from connectors.contract import Call, HTTPClient, Rejected, Result, Unknown
+from gateway.aiohttp_transport import AiohttpTransport
 from gateway.deadlines import Deadlines
 from gateway.egress import parse_egress
 from gateway.http1 import HTTP1Transport
-from gateway.transport import AiohttpTransport
 from tests import hostile as h
 from tests.connectors import a_call
 from tests.unit.connectors.rest_providers import Provider, a_connector, answer, done

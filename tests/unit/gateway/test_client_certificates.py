@@ -10,10 +10,10 @@ import pytest
 
 from connectors.contract import HTTPClient, HTTPRequest, TLSIdentity
 from connectors.errors import NotSent
+from gateway.aiohttp_transport import AiohttpTransport
 from gateway.deadlines import Deadlines
 from gateway.egress import parse_egress
 from gateway.http1 import Certificate, HTTP1Transport
-from gateway.transport import AiohttpTransport
 from tests.tls_provider import tls_provider
 from tests.unit.gateway.http1.certificates import Authority
 

@@ -25,11 +25,11 @@ from connectors.contract import (
 )
 from connectors.errors import ConnectorError, ConnectorUnknown, NotSent, SettingsRefused
 from connectors.message import Message
+from gateway.aiohttp_transport import AiohttpTransport
 from gateway.deadlines import Deadlines
 from gateway.egress import parse_egress
 from gateway.endpoints import EndpointHandle, Endpoints
 from gateway.exchange import Reason, Refusal
-from gateway.transport import AiohttpTransport
 from registry.entities import Breaker, Endpoint
 from tests.connectors import KeptLog, a_call, a_context
 

@@ -7,7 +7,7 @@ import pytest
 from gateway.deadlines import Deadlines
 from gateway.egress import parse_egress
 from gateway.http1 import HTTP1Transport
-from tests.unit.gateway import test_transport as reference
+from tests.unit.gateway import test_aiohttp_transport as reference
 
 _MAKES_ITS_OWN_CLIENT = {"test_a_denied_address_is_never_connected_to"}
 

@@ -17,9 +17,9 @@ from cryptography.x509.oid import NameOID
 
 from connectors.contract import HTTPReply, HTTPRequest
 from connectors.errors import NotSent
+from gateway.aiohttp_transport import AiohttpTransport
 from gateway.deadlines import Deadlines
 from gateway.egress import parse_egress
-from gateway.transport import AiohttpTransport
 from tests import hostile as h
 
 

@@ -12,9 +12,9 @@ import pytest
 from connectors.contract import HTTPReply, HTTPRequest
 from connectors.errors import BadAnswer, ConnectorError, EgressDenied, NoAnswer, NotSent
 from connectors.message import Body, Headers
+from gateway.aiohttp_transport import REASONS, AiohttpTransport
 from gateway.deadlines import Deadlines
 from gateway.egress import parse_egress
-from gateway.transport import REASONS, AiohttpTransport
 from tests import hostile as h
 
 MB = 1024 * 1024
