@@ -15,6 +15,8 @@ _NOTHING: Final = object()
 _UNSURE: Final = object()
 _ANY: Final = "any"
 _UNKNOWN: Final = "unknown"
+_DEPENDS: Final = frozenset({"not", "if"})
+"""Words that may shut out a type without naming it."""
 
 
 class Found(NamedTuple):
@@ -160,7 +162,7 @@ def _forms(shapes: Shapes, schema: Any, left: list[int], depth: int = 0) -> Iter
     """Yield what may come, as the types from outside inwards: an object, a list of objects."""
     left[0] -= 1
     shape = shapes.shape(schema)
-    if shape is None or depth > _MOST_LISTS or left[0] < 0:
+    if shape is None or depth > _MOST_LISTS or left[0] < 0 or not _DEPENDS.isdisjoint(shape.words):
         yield (_UNKNOWN,)
         return
     forms = list(_forms_of(shape.words))

@@ -183,6 +183,7 @@ TRUTH: dict[str, Any] = {"type": "object", "properties": {"a": {"type": "boolean
         ({"type": "array", "prefixItems": [A], "items": False}, {"type": "array", "prefixItems": [NUMBER]}, "breaking"),
         ({"type": "array"}, {"type": "array", "items": A}, "compatible"),
         ({"type": "array"}, {}, "breaking"),
+        ({"anyOf": [{"not": {}}, A]}, {"anyOf": [{}, A]}, "unknown"),
         ({"properties": {"a": {}}}, {"type": "array", "items": {"properties": {"a": {}}}}, "compatible"),
     ],
 )  # fmt: skip
