@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -50,18 +51,24 @@ REPLY = b'{"MaSo": "1"}'
 ADDRESS = "/nguoi/001099000001"
 
 
-@pytest.fixture(scope="module", params=["fast-lane", "asgi"])
-async def plane(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Plane]:
-    async with running_plane(tmp_path_factory.mktemp("plane") / "node", door=request.param) as running:
-        for mode in ("off", "shadow", "enforce"):
-            await running.offer(
-                f"Nguoi-{mode}",
-                operations=OPERATIONS, schemas={"Nguoi": PERSON}, xsd={"ds": XSD},
-                checks={"request": mode, "reply": mode}, max_body_bytes=32 << 20,
-            )  # fmt: skip
-        yield running
+async def offered(running: Plane) -> Plane:
+    """Offer the same service three times: unchecked, counted, refused."""
+    for mode in ("off", "shadow", "enforce"):
+        await running.offer(
+            f"Nguoi-{mode}",
+            operations=OPERATIONS,
+            schemas={"Nguoi": PERSON},
+            xsd={"ds": XSD},
+            checks={"request": mode, "reply": mode},
+            max_body_bytes=32 << 20,
+        )
+    return running
+
+
+@pytest.fixture(scope="module")
+async def plane(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Plane]:
+    async with running_plane(tmp_path_factory.mktemp("plane") / "node") as running:
+        yield await offered(running)
 
 
 @pytest.fixture(autouse=True)
@@ -301,3 +308,20 @@ async def test_a_request_without_any_header_of_its_kind_is_read_as_declared(plan
     answer = await raw(plane.node, head + content)
 
     assert (answer.status, answer.body) == (200, REPLY)
+
+
+async def test_the_other_door_does_the_same(tmp_path: Path) -> None:
+    async with running_plane(tmp_path / "node", door="asgi") as running:
+        plane = await offered(running)
+        plane.provider.replies(body=REPLY)
+        assert (await send(plane, "enforce")).content == REPLY
+        answer = await send(plane, "enforce", BAD)
+        await plane.refused(
+            answer, Reason.REQUEST_AGAINST_CONTRACT, 422, "consumer", request=json.dumps(BAD).encode()
+        )
+        large = json.dumps(GOOD | {"Con": [GOOD] * 3000}).encode()
+        assert (await send(plane, "enforce", large)).content == REPLY
+        plane.provider.replies(body=b"[]")
+        answer = await send(plane, "enforce")
+        assert answer.json()["code"] == Reason.REPLY_AGAINST_CONTRACT
+        assert (await send(plane, "shadow")).content == b"[]"
