@@ -1,14 +1,15 @@
 """Checking JSON by a JSON Schema: nothing is fetched, patterns take linear time, and what is told holds no value."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
-
-import jsonschema_rs
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway.contracts.effort import is_bounded
 from gateway.contracts.violations import BadContract, Place, Violation, distinct, pointer_within
 from registry.contract_schemas import ReferenceWrong, parts, whole_schema
 from registry.documents import pointer_of
+
+if TYPE_CHECKING:
+    from jsonschema_rs import ValidationError, Validator
 
 _SHARED: Final = "$defs"
 _REGEX_BYTES: Final = 1 << 20
@@ -35,22 +36,24 @@ class JSONCheck:
             for error in self._validator.iter_errors(document)
         )
 
-    def _pointer(self, error: jsonschema_rs.ValidationError) -> str:
+    def _pointer(self, error: "ValidationError") -> str:
         steps = list(error.instance_path)
-        if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Required):
-            steps.append(error.kind.property)
+        if error.kind.name == "required":
+            steps.append(error.kind.as_dict()["property"])
         return pointer_within(steps, self._known)
 
 
 def check_of(schema: Mapping[str, Any], shared: Mapping[str, Any], pointer: str) -> JSONCheck:
     """Compile the schema at `pointer` of a version with those that it shares. Raises BadContract."""
+    from jsonschema_rs import ValidationError  # noqa: PLC0415  (megabytes, for those who check)
+
     try:
         whole = whole_schema(schema, shared)
     except ReferenceWrong as error:
         raise BadContract(_placed(error.pointer, pointer), _said(error, error.pointer)) from error
     try:
         return JSONCheck(whole)
-    except jsonschema_rs.ValidationError as error:
+    except ValidationError as error:
         steps = error.instance_path
         if len(steps) > 1 and steps[0] == _SHARED and steps[1] in shared:
             at = pointer_of(["schemas", *steps[1:]])
@@ -69,8 +72,8 @@ def _said(error: ReferenceWrong, pointer: str) -> str:
     return str(error).removeprefix(f"{pointer or '/'}: ").rstrip(".") + "."
 
 
-def _why(error: jsonschema_rs.ValidationError, schema: Mapping[str, Any]) -> str:
-    if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Format):
+def _why(error: "ValidationError", schema: Mapping[str, Any]) -> str:
+    if error.kind.name == "format":
         return (
             "This pattern cannot be checked by: it is no regular expression, is too large, or asks for what takes more than "
             "linear time (looking ahead or behind, references back)."
@@ -78,17 +81,19 @@ def _why(error: jsonschema_rs.ValidationError, schema: Mapping[str, Any]) -> str
     said = error.message
     try:
         _compiled(schema, mask=None)  # what a schema itself says may be told
-    except jsonschema_rs.ValidationError as told:
+    except type(error) as told:
         said = told.message
     said = said.partition("\n")[0][:200].rstrip(".")
     return f"This is no JSON Schema that can be checked by: {said}."
 
 
-def _compiled(schema: Mapping[str, Any], mask: str | None = _MASK) -> jsonschema_rs.Validator:
-    return jsonschema_rs.Draft202012Validator(
+def _compiled(schema: Mapping[str, Any], mask: str | None = _MASK) -> "Validator":
+    from jsonschema_rs import Draft202012Validator, RegexOptions  # noqa: PLC0415  (as above)
+
+    return Draft202012Validator(
         dict(schema),
         offline=True,
-        pattern_options=jsonschema_rs.RegexOptions(size_limit=_REGEX_BYTES, dfa_size_limit=_REGEX_BYTES),
+        pattern_options=RegexOptions(size_limit=_REGEX_BYTES, dfa_size_limit=_REGEX_BYTES),
         validate_formats=True,
         mask=mask,
     )
