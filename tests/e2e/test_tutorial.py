@@ -138,7 +138,8 @@ class Reader:
             self._wait(holds, process, log)
             yield
         finally:
-            process.send_signal(signal.SIGINT)
+            # What is no node may ignore interrupts: a job in the background inherits that.
+            process.send_signal(signal.SIGINT if is_node else signal.SIGTERM)
             stopped = process.wait(SECONDS)
         assert not is_node or stopped == 0, log.read_text("utf-8")
 
