@@ -75,14 +75,19 @@ async def recorded(it: Scene) -> dict[str, str]:
 
 
 async def test_both_workers_answer_each_with_a_chain_of_its_own(it: Scene) -> None:
-    async with under_load(load_of(it)) as load:
-        await asyncio.sleep(1.5)
-    slots = await slots_of(it, load)
+    seen: set[int] = set()
+    for _ in range(10):  # which worker takes a connection is up to the kernel, and to chance
+        async with under_load(load_of(it)) as load:
+            await asyncio.sleep(0.8)
+        slots = await slots_of(it, load)
+        assert load.statuses.keys() == {200}
+        assert len(slots) == len(load.answers)
+        it.load.answers += load.answers
+        seen |= set(slots.values())
+        if seen == {0, 1}:
+            break
 
-    assert load.statuses.keys() == {200}
-    assert set(slots.values()) == {0, 1}
-    assert len(slots) == len(load.answers)
-    it.load.answers += load.answers
+    assert seen == {0, 1}
     await it.check()
 
 
