@@ -28,6 +28,8 @@ HO_TICH = SuccessRule(
     ),
     nothing_found=(Condition(at="pointer:/errorCode", equals=("201",)),),
 )
+WRAPPED = SuccessRule(success=(Condition(at="pointer:/code", equals=("200",)),))
+VNPOST = SuccessRule(success=(Condition(at="pointer:/Status", equals=("100",)),))
 
 
 @pytest.mark.parametrize(
@@ -58,7 +60,30 @@ HO_TICH = SuccessRule(
         pytest.param(
             HO_TICH, 200, b'{"status":0,"errorCode":"100"}', Outcome.BUSINESS_FAILURE, id="AUTHEN_ERROR"
         ),
+        pytest.param(
+            HO_TICH, 200, b'{"status":0,"errorCode":101}', Outcome.BUSINESS_FAILURE, id="IP_DISALLOWED"
+        ),
         pytest.param(HO_TICH, 200, b'{"status":0,"errorCode":"201"}', Outcome.SUCCESS, id="RECORD_NOT_FOUND"),
+        pytest.param(
+            WRAPPED, 200, b'{"code":200,"correlationId":"x","response":{}}', Outcome.SUCCESS, id="a wrapper"
+        ),
+        pytest.param(
+            WRAPPED,
+            200,
+            b'{"code":500,"response":null}',
+            Outcome.BUSINESS_FAILURE,
+            id="a wrapper that says no",
+        ),
+        pytest.param(
+            VNPOST, 200, '{"Status":"100","Message":"Thành công"}'.encode(), Outcome.SUCCESS, id="VNPost"
+        ),
+        pytest.param(
+            VNPOST,
+            200,
+            '{"Status":"99","Message":"thành công"}'.encode(),
+            Outcome.BUSINESS_FAILURE,
+            id="VNPost, whatever its text says",
+        ),
     ],
 )
 def test_a_rule_reads_an_answer(rule: SuccessRule, status: int, body: bytes, outcome: Outcome) -> None:
