@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from connectors.calls import Calls
 from connectors.contract import (
     Body,
     Call,
@@ -51,28 +52,19 @@ class EchoConnector:
     def __init__(self, settings: EchoSettings, context: ConnectorContext) -> None:
         self._settings = settings
         self._shown = frozenset(name.encode() for name in settings.shown_headers)
-        self._running = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._closed = False
+        self._calls = Calls()
 
     async def open(self) -> None:
         """Nothing is taken up."""
 
     async def call(self, call: Call) -> Result:
         """Answer with what was asked."""
-        if self._closed:
+        if self._calls.closed:
             return Unreachable(reason="closed")
-        self._running += 1
-        self._idle.clear()
-        try:
+        with self._calls:
             if self._settings.delay_seconds:
                 await asyncio.sleep(self._settings.delay_seconds)
             return Done(status=self._settings.status, reply=await self._reply(call))
-        finally:
-            self._running -= 1
-            if not self._running:
-                self._idle.set()
 
     async def _reply(self, call: Call) -> Message:
         if self._settings.mirror:
@@ -106,12 +98,11 @@ class EchoConnector:
 
     async def drain(self) -> None:
         """Return when no call is under way."""
-        self._closed = True
-        await self._idle.wait()
+        await self._calls.drain()
 
     async def close(self) -> None:
         """Nothing is held. Idempotent."""
-        self._closed = True
+        self._calls.close()
 
 
 async def _measure(body: Body) -> tuple[int, str]:

@@ -12,6 +12,7 @@ from connectors.builtin.mock.replies import said
 from connectors.builtin.mock.settings import MockSettings, is_fault
 from connectors.builtin.mock.soap import SOAPProvider
 from connectors.builtin.soap.wsdl import WSDLRefused
+from connectors.calls import Calls
 from connectors.contract import (
     Call,
     Capabilities,
@@ -52,10 +53,7 @@ class MockConnector:
                 )
             except ValueError as error:
                 raise SettingsRefused(f"/description: {error}") from None
-        self._running = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._closed = False
+        self._calls = Calls()
 
     async def open(self) -> None:
         """Know everybody's name and load a WSDL, off the event loop. Raises ConnectorError."""
@@ -69,16 +67,10 @@ class MockConnector:
 
     async def call(self, call: Call) -> Result:
         """Answer, or fail as ordered. May raise what the call's own body stream raises."""
-        if self._closed:
+        if self._calls.closed:
             return Unreachable(reason="closed")
-        self._running += 1
-        self._idle.clear()
-        try:
+        with self._calls:
             return await self._call(call)
-        finally:
-            self._running -= 1
-            if not self._running:
-                self._idle.set()
 
     async def _call(self, call: Call) -> Result:
         fault, delay = self._faults.planned(call)
@@ -117,12 +109,11 @@ class MockConnector:
 
     async def drain(self) -> None:
         """Return when no call is under way."""
-        self._closed = True
-        await self._idle.wait()
+        await self._calls.drain()
 
     async def close(self) -> None:
         """Nothing is held. Idempotent."""
-        self._closed = True
+        self._calls.close()
 
 
 async def _collect(body: Body) -> bytes | None:

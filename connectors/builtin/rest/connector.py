@@ -1,9 +1,6 @@
 """REST providers: the message goes on, as it is or as declared, to an address of the provider's, with our credentials."""
 
-import asyncio
 from collections.abc import Sequence
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import ClassVar
 
 from connectors.builtin.rest.addresses import REST_SECONDS, Target, Targets, target_of
@@ -16,6 +13,7 @@ from connectors.builtin.rest.query import FixedQuery
 from connectors.builtin.rest.settings import RESTSettings
 from connectors.builtin.rest.signature_settings import HMACSignature, SignatureSettings, VXPSignature
 from connectors.builtin.rest.signing import HMACSigner, Signer, VXPSigner
+from connectors.calls import Calls
 from connectors.contract import (
     Busy,
     Call,
@@ -31,14 +29,12 @@ from connectors.contract import (
     OwnHTTPClient,
     Rejected,
     Result,
-    Unknown,
     Unreachable,
 )
 from connectors.credentials import CredentialsRefused, NoCredentials, Sender, make_credentials
-from connectors.errors import BadAnswer, ConnectorError, EgressDenied, NoAnswer, NotSent, SecretUnknown
+from connectors.errors import BadAnswer, ConnectorError, NoAnswer, NotSent, SecretUnknown
 from connectors.message import Headers, Message
-
-LONGEST_BUSY_SECONDS = 86_400.0
+from connectors.over_http import result_of, retry_after
 
 _UNAUTHORISED = 401
 _PROXY_UNAUTHORISED = 407
@@ -77,36 +73,31 @@ class RESTConnector:
         self._ours = self._credentials.names | (self._signer.names if self._signer is not None else set())
         self._asked = _allowed(settings.request_headers)
         self._answered = _allowed(settings.reply_headers)
-        self._running = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._closed = False
+        self._calls = Calls()
 
     async def open(self) -> None:
         """Nothing is taken up: connections are made when they are needed, and kept by the host's client."""
 
     async def call(self, call: Call) -> Result:
         """Pass a call on. May raise EgressDenied, SecretUnknown, and what the call's own body stream raises."""
-        if self._closed:
+        if self._calls.closed:
             return Unreachable(reason="closed")
-        self._running += 1
-        self._idle.clear()
-        try:
-            operation = self._operations.get(call.operation) if self._operations else None
-            if operation is not None:
-                call = operation.rewritten(call)
-                if operation.pages is not None:
-                    return await self._walk(call, Walk(operation.pages, target_of(call)))
-            target, reply = await self._reach(call, target_of(call), self._outgoing(call))
-            return await self._busy(target, reply) if reply.status in _BUSY else self._read(target, reply)
-        except (EgressDenied, SecretUnknown):
-            raise
-        except ConnectorError as error:
-            return _failed(error)
-        finally:
-            self._running -= 1
-            if not self._running:
-                self._idle.set()
+        with self._calls:
+            try:
+                return await self._call(call)
+            except Unfit as unfit:
+                return Rejected(reason=f"unfit {unfit}")
+            except ConnectorError as error:
+                return result_of(error)
+
+    async def _call(self, call: Call) -> Result:
+        operation = self._operations.get(call.operation) if self._operations else None
+        if operation is not None:
+            call = operation.rewritten(call)
+            if operation.pages is not None:
+                return await self._walk(call, Walk(operation.pages, target_of(call)))
+        target, reply = await self._reach(call, target_of(call), self._outgoing(call))
+        return await self._busy(target, reply) if reply.status in _BUSY else self._read(target, reply)
 
     async def _walk(self, call: Call, walk: Walk) -> Result:
         """Ask for one page after the other; the first one that is none is the answer."""
@@ -184,7 +175,7 @@ class RESTConnector:
 
     async def _busy(self, target: Target, reply: HTTPReply) -> Result:
         """Return that the provider wants to be left alone for a while, if that is what it says."""
-        after = _retry_after(reply.headers, self._clock.time())
+        after = retry_after(reply.headers, self._clock.time())
         if after is None and reply.status != _TOO_MANY:
             return self._read(target, reply)
         await reply.close()
@@ -281,31 +272,15 @@ class RESTConnector:
 
     async def drain(self) -> None:
         """Return when no call is under way."""
-        self._closed = True
-        await self._idle.wait()
+        await self._calls.drain()
 
     async def close(self) -> None:
         """Close what is our own. Idempotent."""
-        self._closed = True
+        self._calls.close()
         if self._identity is not None:
             await self._identity.close()
         if self._own_http is not None:
             await self._own_http.close()
-
-
-def _failed(error: ConnectorError) -> Result:
-    match error:
-        case NotSent():
-            reason = str(error)
-            return Rejected(reason=reason) if reason == "header-invalid" else Unreachable(reason=reason)
-        case CredentialsRefused():
-            return Rejected(reason="credentials")
-        case Unfit():
-            return Rejected(reason=f"unfit {error}")
-        case BadAnswer():
-            return Unknown(reason=str(error), rubbish=True)
-        case _:
-            return Unknown(reason=str(error))
 
 
 def _signer(settings: SignatureSettings | None, context: ConnectorContext) -> Signer | None:
@@ -325,16 +300,3 @@ def _signer(settings: SignatureSettings | None, context: ConnectorContext) -> Si
 
 def _allowed(names: Sequence[str] | None) -> frozenset[bytes] | None:
     return None if names is None else frozenset({b"content-type", *(name.encode() for name in names)})
-
-
-def _retry_after(headers: Headers, now: float) -> float | None:
-    """Return the seconds that `Retry-After` names, as a number or a date; None without a usable one."""
-    value = next((value for name, value in headers if name == b"retry-after"), b"").strip()
-    if value.isdigit():
-        return float(min(int(value), LONGEST_BUSY_SECONDS))
-    try:
-        at = parsedate_to_datetime(value.decode("latin-1"))
-    except (ValueError, TypeError):
-        return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return min(max(at.timestamp() - now, 0.0), LONGEST_BUSY_SECONDS)

@@ -29,7 +29,7 @@ from connectors.builtin.soap.json_text import dump, read_json
 from connectors.builtin.soap.reading import read
 from connectors.builtin.soap.security import Security
 from connectors.builtin.soap.settings import SOAPSettings
-from connectors.builtin.soap.wire import CHECK_SECONDS, Answer, Calls, Poster, TooLarge, result_of, whole
+from connectors.builtin.soap.wire import CHECK_SECONDS, Answer, Poster, TooLarge, whole
 from connectors.builtin.soap.wsdl import (
     Description,
     Operation,
@@ -40,6 +40,7 @@ from connectors.builtin.soap.wsdl import (
     schema_of,
 )
 from connectors.builtin.soap.xml import SafeReader, XMLRefused, escape, local
+from connectors.calls import Calls
 from connectors.contract import (
     Call,
     Capabilities,
@@ -56,6 +57,7 @@ from connectors.contract import (
 from connectors.credentials import SECRET, make_credentials
 from connectors.errors import ConnectorError
 from connectors.message import Headers, Message
+from connectors.over_http import result_of
 
 if find_spec("zeep") is None:
     raise ImportError("the extra `soap` is not installed (pip install 'lgsp[soap]')")
@@ -111,7 +113,6 @@ class SOAPConnector:
         self._read = SafeReader()
         self._description: Description | None = None
         self._plans: dict[str, _Plan] = {}
-        self._closed = False
 
     async def open(self) -> None:
         """Load the description, off the event loop. Raises ConnectorError."""
@@ -135,8 +136,8 @@ class SOAPConnector:
     async def call(self, call: Call) -> Result:
         """Carry a call. May raise EgressDenied, SecretUnknown, and what the call's own body stream raises."""
         description = self._description
-        if self._closed or description is None:
-            return Unreachable(reason="closed" if self._closed else "not-open")
+        if self._calls.closed or description is None:
+            return Unreachable(reason="closed" if self._calls.closed else "not-open")
         with self._calls:
             try:
                 plan = self._plan(call.operation, description)
@@ -338,12 +339,11 @@ class SOAPConnector:
 
     async def drain(self) -> None:
         """Return when no call is under way."""
-        self._closed = True
-        await self._calls.ended()
+        await self._calls.drain()
 
     async def close(self) -> None:
         """Close what is our own. Idempotent."""
-        self._closed = True
+        self._calls.close()
         await self._poster.close()
 
 

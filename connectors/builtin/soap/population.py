@@ -19,8 +19,9 @@ from connectors.builtin.soap.json_text import dump, read_json
 from connectors.builtin.soap.person import birth_in, name_in, number_of
 from connectors.builtin.soap.population_settings import LENGTHS, OperationName, PopulationSettings
 from connectors.builtin.soap.reading import read
-from connectors.builtin.soap.wire import CHECK_SECONDS, Answer, Calls, Poster, TooLarge, result_of, whole
+from connectors.builtin.soap.wire import CHECK_SECONDS, Answer, Poster, TooLarge, whole
 from connectors.builtin.soap.xml import SafeReader, XMLRefused, escape, local
+from connectors.calls import Calls
 from connectors.contract import (
     Call,
     Capabilities,
@@ -37,6 +38,7 @@ from connectors.contract import (
 from connectors.credentials import basic, make_credentials
 from connectors.errors import ConnectorError
 from connectors.message import Headers, Message
+from connectors.over_http import result_of
 
 JSON = "application/json"
 PAGES = ("TuNgay", "DenNgay", "Loai", "Trang", "SoBanGhi")
@@ -88,14 +90,13 @@ class PopulationConnector:
         )
         self._shell = Shell("1.1", {settings.namespace: "d"})
         self._read = SafeReader()
-        self._closed = False
 
     async def open(self) -> None:
         """Nothing is taken up."""
 
     async def call(self, call: Call) -> Result:
         """Look a person up. May raise EgressDenied, SecretUnknown, and what the call's own body stream raises."""
-        if self._closed:
+        if self._calls.closed:
             return Unreachable(reason="closed")
         with self._calls:
             try:
@@ -256,12 +257,11 @@ class PopulationConnector:
 
     async def drain(self) -> None:
         """Return when no call is under way."""
-        self._closed = True
-        await self._calls.ended()
+        await self._calls.drain()
 
     async def close(self) -> None:
         """Close what is our own. Idempotent."""
-        self._closed = True
+        self._calls.close()
         await self._poster.close()
 
 

@@ -1,9 +1,6 @@
 """What SOAP connectors share on the way to a provider: posting with credentials, reading answers whole."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from typing import Literal
 from urllib.parse import urlsplit
@@ -16,17 +13,13 @@ from connectors.contract import (
     HTTPReply,
     HTTPRequest,
     OwnHTTPClient,
-    Rejected,
-    Result,
-    Unknown,
-    Unreachable,
 )
-from connectors.credentials import Credentials, CredentialsRefused, authority_of
-from connectors.errors import BadAnswer, ConnectorError, EgressDenied, NoAnswer, NotSent, SecretUnknown
+from connectors.credentials import Credentials, authority_of
+from connectors.errors import BadAnswer, ConnectorError, NoAnswer, NotSent
 from connectors.message import Body, Headers
+from connectors.over_http import retry_after
 
 CHECK_SECONDS = 10.0
-LONGEST_BUSY_SECONDS = 86_400.0
 
 _UNAUTHORISED = 401
 _BUSY = frozenset({429, 503})
@@ -62,7 +55,7 @@ class Answer:
         """Return that the provider asks to come back later, if it does."""
         if self.status not in _BUSY:
             return None
-        after = _retry_after(self.headers, now)
+        after = retry_after(self.headers, now)
         return Busy(after=after) if after is not None or self.status == _TOO_MANY else None
 
 
@@ -188,44 +181,6 @@ async def _own_flaw(contract: str | None, prove: Callable[[], Awaitable[object]]
     return ("contract", contract) if contract is not None else None
 
 
-class Calls:
-    """Counts calls under way, so that a connector can wait for their end."""
-
-    def __init__(self) -> None:
-        self._running = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
-
-    def __enter__(self) -> None:
-        self._running += 1
-        self._idle.clear()
-
-    def __exit__(self, *_: object) -> None:
-        self._running -= 1
-        if not self._running:
-            self._idle.set()
-
-    async def ended(self) -> None:
-        """Return when none is under way."""
-        await self._idle.wait()
-
-
-def result_of(error: ConnectorError) -> Result:
-    """Return what an error on the way means. Raises EgressDenied and SecretUnknown on."""
-    match error:
-        case EgressDenied() | SecretUnknown():
-            raise error
-        case NotSent():
-            reason = str(error)
-            return Rejected(reason=reason) if reason == "header-invalid" else Unreachable(reason=reason)
-        case CredentialsRefused():
-            return Rejected(reason="credentials")
-        case BadAnswer():
-            return Unknown(reason=str(error), rubbish=True)
-        case _:
-            return Unknown(reason=str(error))
-
-
 async def whole(body: Body, limit: int) -> bytes:
     """Return a body as a whole. Raises TooLarge."""
     if isinstance(body, bytes):
@@ -241,18 +196,6 @@ async def whole(body: Body, limit: int) -> bytes:
             raise TooLarge
         pieces.append(piece)
     return b"".join(pieces)
-
-
-def _retry_after(headers: Headers, now: float) -> float | None:
-    value = next((value for name, value in headers if name == b"retry-after"), b"").strip()
-    if value.isdigit():
-        return float(min(int(value), LONGEST_BUSY_SECONDS))
-    try:
-        at = parsedate_to_datetime(value.decode("latin-1"))
-    except (ValueError, TypeError):
-        return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return min(max(at.timestamp() - now, 0.0), LONGEST_BUSY_SECONDS)
 
 
 def _is_literal(url: str) -> bool:

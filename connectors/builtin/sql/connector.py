@@ -18,6 +18,7 @@ from connectors.builtin.sql.rows import RowWrong, Shape
 from connectors.builtin.sql.settings import PORTS, SQLSettings, Statement
 from connectors.builtin.sql.text import compile_text
 from connectors.builtin.sql.way import check_way
+from connectors.calls import Calls
 from connectors.contract import (
     Busy,
     Call,
@@ -76,28 +77,22 @@ class SQLConnector:
             operation: Prepared(operation, declared, settings)
             for operation, declared in settings.statements.items()
         }
-        self._running = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._closed = False
+        self._calls = Calls()
 
     async def open(self) -> None:
         """Nothing is taken up: connections are made when they are needed, and kept."""
 
     async def call(self, call: Call) -> Result:
         """Run the operation's statement. May raise EgressDenied, SecretUnknown, and what the body's stream raises."""
-        if self._closed:
+        if self._calls.closed:
             return Unreachable(reason="closed")
         statement = self._statements.get(call.operation)
         if statement is None:
             return Rejected(reason="operation-unknown")
         if statement.declared.writes and not call.writes:
             return Rejected(reason="write-not-declared")
-        self._enter()
-        try:
+        with self._calls:
             return await self._call(call, statement)
-        finally:
-            self._leave()
 
     async def _call(self, call: Call, statement: Prepared) -> Result:
         began = False
@@ -149,7 +144,7 @@ class SQLConnector:
             except BaseException:
                 self._pool.drop(kept)
                 raise
-            self._enter()
+            self._calls.begin()
             return Transaction(
                 kept.session,
                 work,
@@ -160,11 +155,11 @@ class SQLConnector:
 
     def _give(self, kept: Kept) -> None:
         self._pool.give(kept)
-        self._leave()
+        self._calls.end()
 
     def _drop(self, kept: Kept) -> None:
         self._pool.drop(kept)
-        self._leave()
+        self._calls.end()
 
     async def _connect(self) -> Session:
         """Connect to the first address that can be reached."""
@@ -232,22 +227,12 @@ class SQLConnector:
 
     async def drain(self) -> None:
         """Return when no call is under way and no answer is being read."""
-        self._closed = True
-        await self._idle.wait()
+        await self._calls.drain()
 
     async def close(self) -> None:
         """Close the idle connections; one in use is closed when its call ends. Idempotent."""
-        self._closed = True
+        self._calls.close()
         await self._pool.close()
-
-    def _enter(self) -> None:
-        self._running += 1
-        self._idle.clear()
-
-    def _leave(self) -> None:
-        self._running -= 1
-        if not self._running:
-            self._idle.set()
 
 
 async def _flaw(session: Session, statement: Prepared) -> str:
