@@ -17,10 +17,10 @@ from registry.sql.database import open_engine
 from registry.sql.ledger import EvidenceReader
 from registry.sql.workers import Workers
 from tests.e2e.node import RunningNode, ready, running_node, start
-from tests.factories import a_service, a_system, a_version
+from tests.factories import a_service, a_system, a_version, an_operation
 from tests.faults.nodes import READ, WRITE, Scene, outcomes_of, scene
 from tests.hostile import free_port
-from tests.load import Load, request, under_load, until
+from tests.load import Answer, Load, request, under_load, until
 from tests.postgres import PostgresServer
 
 
@@ -163,6 +163,42 @@ async def test_a_quota_per_day_holds_over_all_workers(it: Scene) -> None:
     # Each worker knows the other's calls of up to a second ago.
     assert 40 <= load.statuses[200] <= 40 + 40
     assert later.statuses.keys() == {429}
+
+
+async def test_violations_that_several_workers_count_are_summed(it: Scene) -> None:
+    page = {"name": "trang", "at": "query", "schema": {"type": "integer", "minimum": 1}}
+    await it.node.offer(
+        "SoLanSai",
+        operations=[an_operation("danhSach", "/danhSach", parameters=[page])],
+        checks={"request": "shadow"},
+    )
+    await it.node.grant("SoLanSai", "H99:mot-cua", quota={"per_second": 1000})
+    admin = await it.node.client("quản trị vi phạm", role="node-admin")
+    caller = await it.node.client("người sai", system="H99:mot-cua")
+    call = request("/SoLanSai/1.0/danhSach?trang=0", await caller.fetch_token())
+    answers: list[Answer] = []
+    slots: set[int] = set()
+    for _ in range(10):  # as above: which worker takes a connection is up to chance
+        async with under_load(load_of(it, call)) as load:
+            await asyncio.sleep(0.4)
+        answers += load.answers
+        slots |= set((await slots_of(it, load)).values())
+        if slots == {0, 1}:
+            break
+
+    listed: list[dict[str, Any]] = []
+    for _ in range(80):  # counts become durable once in a few seconds
+        listed = (await admin.call("/admin/v1/services/SoLanSai/violations")).json()["items"]
+        if sum(each["count"] for each in listed) >= len(answers):
+            break
+        await asyncio.sleep(0.2)
+    (found,) = listed
+
+    assert slots == {0, 1}
+    assert {each.status for each in answers} == {200}
+    assert (found["count"], found["pointer"], found["rule"], found["mode"]) == (
+        len(answers), "/trang", "minimum", "shadow"
+    )  # fmt: skip
 
 
 async def test_a_killed_worker_is_replaced_in_its_slot_and_has_lost_nothing(it: Scene) -> None:
