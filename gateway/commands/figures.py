@@ -12,35 +12,6 @@ from gateway.commands.say import Json, Out
 NOT_GIVEN = Access()
 
 
-def connectors(*, access: Access = NOT_GIVEN, as_json: AsJson = False) -> int:
-    """List the connectors installed on the node, with what they can do."""
-
-    async def work(node: Node, out: Out) -> None:
-        found = await node.get("connectors")
-        if as_json:
-            out.result(found["items"])
-            return
-        columns = [
-            ("Loại", "Kind"),
-            ("Bản", "Version"),
-            ("Gói", "Package"),
-            ("Truyền luồng", "Streams"),
-            ("Gọi lại an toàn", "Idempotence"),
-            ("Không dùng được vì", "Not usable because"),
-        ]
-        out.table(columns, [connector_row(item) for item in found["items"]])
-
-    run(access, work, as_json=as_json)
-    return 0
-
-
-def connector_row(item: Json) -> tuple[object, ...]:
-    if "broken" in item:
-        return item["kind"], None, item["package"], None, None, item["broken"]
-    can = item["capabilities"]
-    return item["kind"], item["version"], item["package"], can["streaming"], can["idempotence"], None
-
-
 def connectivity(
     *,
     unit: Annotated[str | None, Parameter(help="An organisation by code or id, with all below it.")] = None,

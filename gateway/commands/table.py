@@ -87,7 +87,11 @@ COMMANDS: tuple[Row, ...] = (
     Row("grant resume", "gateway.commands.steps:resume", "Let a suspended grant hold again."),
     Row("grant revoke", "gateway.commands.steps:revoke", "End a grant for good."),
     Row("call", "gateway.commands.call:call", "Get a token, call a service, explain what came of it."),
-    Row("connectors", "gateway.commands.figures:connectors", "List the installed connectors."),
+    Row(
+        "connectors",
+        "gateway.commands.connectors:connectors",
+        "List the installed connectors: here, or on a node.",
+    ),
     Row(
         "connectivity",
         "gateway.commands.figures:connectivity",

@@ -566,4 +566,16 @@ def test_keys_are_rotated_while_the_node_runs(running: Machine) -> None:
     rotated = running.result("keys", "rotate")
 
     assert rotated["kid"] in {key["kid"] for key in rotated["jwks"]["keys"]}
-    assert running.run("connectors").returncode == 0
+
+
+def test_connectors_are_those_of_the_node_or_without_credentials_of_this_machine(
+    running: Machine, machine: Machine
+) -> None:
+    of_node = running.result("connectors")
+    here = machine.result("connectors")
+    away = machine.run("connectors", "--node", running.address)
+
+    assert {it["kind"] for it in here} >= {"rest", "soap", "population", "sql", "mock", "echo"}
+    assert all({"version", "capabilities", "settings"} <= it.keys() for it in here)
+    assert of_node == here
+    assert (away.returncode, "LGSP_CLIENT_FILE" in away.stderr) == (1, True)

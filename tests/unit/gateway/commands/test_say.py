@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.commands.figures import connector_row
+from gateway.commands.connectors import row
 from gateway.commands.say import Out, explain
 
 PROBLEM = {
@@ -68,5 +68,5 @@ def test_a_connector_that_cannot_be_loaded_is_listed_with_the_reason() -> None:
     good = {"kind": "echo", "version": "1", "package": "lgsp 0.1.0", "capabilities": can}
     broken = {"kind": "sql", "package": "lgsp 0.1.0", "broken": "ImportError"}
 
-    assert connector_row(good) == ("echo", "1", "lgsp 0.1.0", True, "none", None)
-    assert connector_row(broken) == ("sql", None, "lgsp 0.1.0", None, None, "ImportError")
+    assert row(good) == ("echo", "1", "lgsp 0.1.0", True, "none", None)
+    assert row(broken) == ("sql", None, "lgsp 0.1.0", None, None, "ImportError")
