@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+import uvloop
 from starlette.applications import Starlette
 
 from deploy.sandbox import dancu, described, dmdc, world
@@ -77,7 +78,9 @@ def main(arguments: list[str] | None = None) -> int:
             listener = stack.enter_context(socket.create_server(("127.0.0.1", 0 if place else given.port)))
             server, ready[name] = _prepare(DATABASES[name](), file, listener)
             servers.append((server, listener))
-        asyncio.run(_serve(servers, ready))
+        # asyncio's own loop would leave Nagle's algorithm on for these sockets: 40 ms for each answer.
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(servers, ready))
     return 0
 
 

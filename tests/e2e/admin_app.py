@@ -1,7 +1,6 @@
 """A real admin API with the token endpoint on a loopback port, over a real database; no data plane."""
 
 import asyncio
-import socket
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -45,6 +44,7 @@ from registry.sql.subjects import SubjectReader
 from registry.sql.violations import ViolationStore
 from registry.stores import Stored
 from tests.factories import LOCAL, NODE
+from tests.listening import listening
 
 ISSUER = "http://127.0.0.1:1"
 NODE_KEY = bytes(range(32))
@@ -178,7 +178,7 @@ class _App:
 
 @asynccontextmanager
 async def _serving(app: Any) -> AsyncIterator[str]:
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listening()
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", access_log=False))
     try:
         async with asyncio.TaskGroup() as group:

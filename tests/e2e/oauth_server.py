@@ -1,7 +1,6 @@
 """A server with nothing but the token endpoint, for tests; `python -m tests.e2e.oauth_server` runs one by itself."""
 
 import asyncio
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -20,6 +19,7 @@ from auth.secrets import digest
 from gateway.oauth import KeyWatch, create_oauth, peer_address
 from registry.sql.database import location, open_engine, upgrade
 from registry.sql.keys import AssertionStore, KeyStore
+from tests.listening import listening
 
 ISSUER = "https://lgsp.example"
 NODE_KEY = bytes(range(32))
@@ -87,7 +87,7 @@ async def serving(
         address_of=address_of,
         counted=counted.append,
     )
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listening()
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", access_log=False))
     try:
         async with asyncio.TaskGroup() as group:
