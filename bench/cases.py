@@ -12,9 +12,10 @@ from bench.messages import soap_request
 from bench.proxies import PROXIES
 from bench.rounds import Figures, Rounds, void
 from bench.stalls import measure_stalls
+from bench.steps import measure_steps
 from bench.subjects import Setting, Shape, Subject, lgsp
 
-FEW_ROUTES, MANY_ROUTES = 10, 5000
+FEW_ROUTES, SOME_ROUTES, MANY_ROUTES = 10, 1000, 5000
 HALF = 0.5
 USUAL = Shape()
 KILOBYTE = '{"HoTen":"Trần Thị Bưởi (giả lập)","Data":"' + "x" * 978 + '"}'
@@ -122,6 +123,13 @@ class Bench:
                 figures["per_core"] = round(1e6 / figures["us_cpu"])
         return {case: {"lgsp": figures} for case, figures in found.items()}
 
+    def steps(self) -> Found:
+        """What each step costs by itself, in microseconds, in a node with a thousand routes."""
+        self._say(f"steps: a node with {SOME_ROUTES} routes")
+        with ExitStack() as stack:
+            subject = stack.enter_context(lgsp(replace(self._setting, services=SOME_ROUTES)))
+            return {"steps": {"lgsp": measure_steps(subject, USUAL, self._setting.core)}}
+
     def stall(self) -> Found:
         """The longest time for which a node does not answer while it works on 10 MB."""
         self._say("stall")
@@ -178,6 +186,7 @@ def _compare(figures: Figures, base: Figures) -> None:
 
 SPECIAL: dict[str, Callable[[Bench], Found]] = {
     "routes5000": Bench.routes,
+    "steps": Bench.steps,
     "messages": Bench.messages,
     "stall": Bench.stall,
     "body100m": Bench.body100m,

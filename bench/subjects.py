@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx2
@@ -44,7 +44,8 @@ class Shape:
 class Subject:
     """A running subject: where to send, with which headers, and how many exchanges it has recorded.
 
-    `bases` are the addresses of its services, called in turn; `trusted` is the certificate to trust, if it speaks TLS.
+    `bases` are the addresses of its services, called in turn; `trusted` is the certificate to trust, if it speaks TLS;
+    `environ` are the settings of a node.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Subject:
     headers: tuple[str, ...] = ()
     trusted: str = ""
     records: Callable[[], int] | None = None
+    environ: Mapping[str, str] = field(default_factory=dict)
 
     def requests(self, shape: Shape) -> list[str]:
         """Render a request of that shape to each service."""
@@ -139,6 +141,7 @@ def lgsp(setting: Setting) -> Iterator[Subject]:
             headers=(f"Authorization: Bearer {token}", *(POLICY_HEADERS if setting.policies else ())),
             trusted=setting.trusted,
             records=lambda: records(folder / "ledger.db"),
+            environ=node.environ,
         )
 
 

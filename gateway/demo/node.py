@@ -35,6 +35,11 @@ class Node:
         self._child: Child | None = None
 
     @property
+    def environ(self) -> Mapping[str, str]:
+        """What commands on the node's machine run with."""
+        return self._environ
+
+    @property
     def pid(self) -> int:
         if self._child is None:
             raise ValueError("the node does not run")

@@ -77,6 +77,33 @@ def is_installed(name: str) -> bool:
         return False
 
 
+def test_each_step_of_an_exchange_is_measured_by_itself_and_with_others() -> None:
+    code, out, told = bench("--json", "--cases", "steps")
+
+    assert code == 0, told
+    found: dict[str, float] = json.loads(out)["steps"]["lgsp"]
+    assert found.keys() == {
+        f"{name}_us"
+        for name in (
+            *(
+                "limit",
+                "path",
+                "token",
+                "open",
+                "admit",
+                "route",
+                "authorise",
+                "check_open",
+                "quota",
+                "metrics",
+            ),
+            *("seal", "together"),
+        )
+    }
+    assert min(found.values()) > 0
+    assert found["together_us"] > max(found["open_us"], found["seal_us"])
+
+
 def test_latency_is_measured_from_set_times_and_against_a_direct_call() -> None:
     code, out, told = bench("--json", "--cases", "open-loop", "--subjects", "direct,lgsp")
 
