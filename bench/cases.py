@@ -1,13 +1,16 @@
 """What is measured: the table of cases, and those that are more than a row of it."""
 
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from bench.bodies import measure_large_bodies
 from bench.idle import measure_idle
+from bench.ledger import measure_ledger
 from bench.messages import soap_request
 from bench.proxies import PROXIES
 from bench.rounds import Figures, Rounds, void
@@ -130,6 +133,14 @@ class Bench:
             subject = stack.enter_context(lgsp(replace(self._setting, services=SOME_ROUTES)))
             return {"steps": {"lgsp": measure_steps(subject, USUAL, self._setting.core)}}
 
+    def ledger(self) -> Found:
+        """Records a second into the ledger, by the writer alone, with one that waits for each connection of the plan."""
+        self._say("ledger")
+        plan = self._rounds.plan
+        with tempfile.TemporaryDirectory(dir=self._setting.folder) as folder:
+            found = measure_ledger(Path(folder), self._setting.core, plan.connections, plan.seconds)
+        return {"ledger": {"lgsp": found}}
+
     def stall(self) -> Found:
         """The longest time for which a node does not answer while it works on 10 MB."""
         self._say("stall")
@@ -187,6 +198,7 @@ def _compare(figures: Figures, base: Figures) -> None:
 SPECIAL: dict[str, Callable[[Bench], Found]] = {
     "routes5000": Bench.routes,
     "steps": Bench.steps,
+    "ledger": Bench.ledger,
     "messages": Bench.messages,
     "stall": Bench.stall,
     "body100m": Bench.body100m,

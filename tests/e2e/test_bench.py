@@ -104,6 +104,16 @@ def test_each_step_of_an_exchange_is_measured_by_itself_and_with_others() -> Non
     assert found["together_us"] > max(found["open_us"], found["seal_us"])
 
 
+def test_the_ledger_is_measured_by_itself() -> None:
+    code, out, told = bench("--json", "--cases", "ledger")
+
+    assert code == 0, told
+    found: dict[str, float] = json.loads(out)["ledger"]["lgsp"]
+    assert found["rps"] > 0
+    assert 0 < found["p50_ms"] <= found["p99_ms"]
+    assert 1 <= found["per_batch"] <= 8  # as many as wait
+
+
 def test_latency_is_measured_from_set_times_and_against_a_direct_call() -> None:
     code, out, told = bench("--json", "--cases", "open-loop", "--subjects", "direct,lgsp")
 
