@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.transforms.code_tables import Tables
@@ -49,11 +49,13 @@ def outcome(run: Any, document: Document) -> Any:  # Any: whatever comes out
     except Unfit as unfit:
         return unfit.code
     assert made.value is NOT_READ or orjson.dumps(made.value) == made.body
-    return made.body
+    # Of one and the same number the engine writes 0.000001 where our writer writes 1e-6.
+    return repr(orjson.loads(made.body))
 
 
 @pytest.mark.parametrize("mapping", MAPPINGS, ids=lambda mapping: mapping._source)
 @given(JSON)
+@example(1e-06)
 def test_values_and_text_give_the_same(mapping: Mapping, value: Any) -> None:
     try:
         document = Document(orjson.dumps(value))
