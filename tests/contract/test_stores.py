@@ -616,7 +616,7 @@ async def test_a_stopped_postgresql_makes_the_store_unavailable_until_it_is_back
             await added(registry, Kind.ORGANISATION, organisation("H99"))
             await registry.wait_for_change(0.01)
 
-            server.stop()
+            server.kill()
             with pytest.raises(StoreUnavailable):
                 await registry.revision()
             with pytest.raises(StoreUnavailable):

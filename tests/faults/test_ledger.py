@@ -179,7 +179,7 @@ def summary(what: str, rounds: int, acknowledged: Acknowledged, outcomes: Counte
 
 def crash_and_restart(server: PostgresServer, process: subprocess.Popen[bytes], rng: random.Random) -> bytes:
     said = read_on(process, rng.uniform(0.2, 0.6))
-    server.stop()
+    server.kill()
     said += read_on(process, rng.uniform(0.1, 1.2))
     server.start()
     return said + read_on(process, 2.0)

@@ -102,7 +102,7 @@ async def test_a_crashed_database_stops_calls_before_the_provider_and_nothing_is
             for _ in range(rounds):
                 await it.until_answered()
                 await it.pause()
-                await asyncio.to_thread(server.stop)
+                await asyncio.to_thread(server.kill)
                 try:
                     await it.until_answered(503)
                     await it.pause(0.2, 1.0)
