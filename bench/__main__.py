@@ -48,6 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
             bench = Bench(setting, rounds, _say)
             for case in given.cases:
                 figures |= bench.run(case)
+    if given.json:
+        _say(table({}, where))
     print(json.dumps(figures) if given.json else table(figures, where))
     return int(any(void(found) for subjects in figures.values() for found in subjects.values()))
 

@@ -1,9 +1,10 @@
 """A body of 100 MB up and down, with the memory that it takes."""
 
 import http.client
+import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from bench.processes import cpu_seconds, memory_mb
@@ -13,9 +14,29 @@ from bench.upstream import LARGE, PIECE
 SECONDS = 60
 
 
-def measure_large_bodies(subject: Subject) -> dict[str, Any]:
-    """Send and fetch 100 MB; `extra_mb` is by how much the memory rose at its highest."""
-    _fetch(subject, "GET")  # a first time, so that what is kept for good is not counted
+def measure_large_bodies(
+    running: Mapping[str, Subject], rounds: int, say: Callable[[str], None]
+) -> dict[str, dict[str, Any]]:
+    """Send and fetch 100 MB in turn, round by round, and return the medians of each subject.
+
+    `extra_mb` is by how much the memory rose at its highest, in the worst round; it is looked at every few milliseconds.
+    """
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in running}
+    for subject in running.values():
+        _fetch(subject, "GET")  # a first time, so that what is kept for good is not counted
+    for number in range(rounds):
+        for name, subject in running.items():
+            say(f"body100m: round {number + 1} of {rounds}, {name}")
+            found[name].append(_both_ways(subject))
+    return {name: _median(each) for name, each in found.items()}
+
+
+def _median(rounds: list[dict[str, Any]]) -> dict[str, Any]:
+    medians = {name: round(statistics.median(each[name] for each in rounds), 3) for name in rounds[0]}
+    return medians | {"extra_mb": max(each["extra_mb"] for each in rounds)}
+
+
+def _both_ways(subject: Subject) -> dict[str, Any]:
     before, cpu = memory_mb(subject.pid), cpu_seconds(subject.pid)
     with _Watch(lambda: memory_mb(subject.pid)) as watch:
         down = _fetch(subject, "GET")

@@ -84,18 +84,19 @@ class Bench:
         return {name: found}
 
     def routes(self) -> Found:
-        """Few and many routes and grants, the same number of them called; and many, all called in turn.
+        """One route, few and many; of the many as many are called as there are few, and all of them in turn.
 
-        The last differs by more than the routes: each has its own usage and quota to keep.
+        Calling more routes costs more than having them: each that is called has its own usage, quota and metrics.
         """
         self._say(f"routes: a node with {FEW_ROUTES} routes and one with {MANY_ROUTES}")
         with ExitStack() as stack:
-            few, many = (
+            one, few, many = (
                 stack.enter_context(lgsp(replace(self._setting, services=count)))
-                for count in (FEW_ROUTES, MANY_ROUTES)
+                for count in (1, FEW_ROUTES, MANY_ROUTES)
             )
             some = many.bases[:: MANY_ROUTES // FEW_ROUTES]
             running = {
+                "routes1": one,
                 f"routes{FEW_ROUTES}": few,
                 f"routes{MANY_ROUTES}": replace(many, bases=some),
                 f"routes{MANY_ROUTES}-all": many,
@@ -151,12 +152,10 @@ class Bench:
 
     def body100m(self) -> Found:
         """100 MB down and 100 MB up, with the memory that it took."""
-        found = {}
         with ExitStack() as stack:
             names = [name for name in LARGE_BODY_SUBJECTS if name in self._rounds.plan.fewer]
-            for name, subject in self._rounds.open(stack, names, self._setting).items():
-                self._say(f"body100m: {name}")
-                found[name] = measure_large_bodies(subject)
+            running = self._rounds.open(stack, names, self._setting)
+            found = measure_large_bodies(running, self._rounds.plan.rounds, self._say)
         return {"body100m": found}
 
     def idle(self) -> Found:

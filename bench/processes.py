@@ -145,12 +145,11 @@ def _ticks(pid: int) -> int:
     return sum(int(field) for field in fields[11:15])
 
 
-def memory_mb(pid: int, *, peak: bool = False) -> float:
-    """Return the resident memory of a process and its descendants, now or at its highest."""
-    name = "VmHWM:" if peak else "VmRSS:"
+def memory_mb(pid: int) -> float:
+    """Return the resident memory of a process and its descendants."""
     total = 0
     for one in family(pid):
         for line in (PROC / str(one) / "status").read_text().splitlines():
-            if line.startswith(name):
+            if line.startswith("VmRSS:"):
                 total += int(line.split()[1])
     return total / 1024

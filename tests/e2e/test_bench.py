@@ -11,6 +11,8 @@ import pytest
 
 from bench.load import Job, Result, carry_out, percentile
 from bench.proxies import PROXIES, Missing, program_of
+from bench.rounds import Plan, open_rounds, void
+from bench.subjects import Shape, Subject
 
 SECONDS = 170
 
@@ -75,6 +77,17 @@ def is_installed(name: str) -> bool:
         return bool(program_of(name))
     except Missing:
         return False
+
+
+def test_a_case_is_void_when_an_answered_exchange_was_not_recorded() -> None:
+    plan = Plan(rounds=1, seconds=0.1, connections=2, subjects=("direct",), fewer=("direct",))
+
+    with open_rounds(plan, None, lambda _: None) as (rounds, upstream, port):
+        subject = Subject(name="direct", pid=upstream.pid, port=port, bases=[""], records=lambda: 0)
+        found = rounds.interleaved("plain", {"direct": subject}, Shape())
+
+    assert void(found["direct"])
+    assert "and 0 recorded" in found["direct"]["void"]
 
 
 def test_each_step_of_an_exchange_is_measured_by_itself_and_with_others() -> None:
