@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
 from registry.entities import Kind
 from registry.sql.database import open_engine
 from registry.sql.ledger import EvidenceReader, UsageReader
@@ -95,6 +98,7 @@ class Scene:
             if self.load.stopping:
                 rebuilt = await UsageReader(engine).rebuild()
                 assert rebuilt.corrected == 0
+                assert await count_open(engine) == 0, "an exchange was left open"
             await reader.verify()
             outcomes = await outcomes_of(reader)
         finally:
@@ -116,6 +120,12 @@ class Scene:
         may turn out to be there, and to say that all went well: the one window that the documentation names.
         """
         return answer.status == 503 and b'"sent":true' in answer.body
+
+
+async def count_open(engine: AsyncEngine) -> int:
+    """Return how many exchanges have begun and not ended, for all that the ledger knows."""
+    async with engine.connect() as connection:
+        return int((await connection.execute(text("SELECT count(*) FROM opens"))).scalar_one())
 
 
 async def outcomes_of(reader: EvidenceReader) -> dict[str, str]:
