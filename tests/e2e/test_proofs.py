@@ -13,13 +13,20 @@ import pytest
 
 from registry.entities import Kind
 from registry.ids import uuid7
+from registry.months import bounds, month_of
+from registry.sql.database import location, open_engine, upgrade
+from registry.sql.ledger_keys import now_us
+from registry.sql.proofs import Proofs
 from registry.verification import Report, verify
 from tests.contract.independent_verifier import Verifier
 from tests.e2e.node import Caller, RunningNode, running_node
+from tests.exports import NODE, NODE_KEY, proven_ledger, record_at, seen
 from tests.factories import an_organisation
 
 API = "/admin/v1"
 LATER = 2**62
+
+DAY_US = 86_400_000_000
 
 
 async def some_calls(node: RunningNode, number: int) -> None:
@@ -271,3 +278,45 @@ async def test_the_own_ledger_is_verified_on_its_machine(sqlite_node: RunningNod
 
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["records"] >= 3
+
+
+async def test_a_month_is_archived_dropped_and_verified_from_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    month = month_of(now_us() - 35 * DAY_US)
+    then = bounds(month)[0] + DAY_US
+    where = location(None, tmp_path)
+    await upgrade(where)
+    (tmp_path / "node.key").write_text(NODE_KEY.hex() + "\n")
+    (tmp_path / "node.key").chmod(0o600)
+    engine = open_engine(where.ledger)
+    await Proofs(engine, NODE_KEY, node=NODE, now=lambda: then).keys.signer()  # its first key is as old
+    await engine.dispose()
+    async with proven_ledger(where, tmp_path) as ledger:
+        with monkeypatch.context() as clock:
+            clock.setattr("registry.writer.now_us", lambda: then)
+            await ledger.write(*(record_at(seen(), then) for _ in range(4)))
+        await ledger.write(seen())
+    file, foreign = tmp_path / "month.jsonl", tmp_path / "foreign.jsonl"
+    here = {"LGSP_DATA_DIR": str(tmp_path), "LGSP_NODE": NODE, "LGSP_LANGUAGE": "en"}
+
+    kept = await run("evidence", "archive", month, "-o", str(file), "--json", **here)
+    early = await run("evidence", "verify", "--archived", str(file), **here)
+    dropped = await run("evidence", "drop", month, "--archived", str(file), "--json", **here)
+    whole = await run("evidence", "verify", "--json", **here)
+    across = await run("evidence", "verify", "--archived", str(file), "--json", **here)
+    offline = await run("evidence", "verify", str(file), "--json")
+    foreign.write_bytes(file.read_bytes().replace(b'"', b"'", 1))
+    stranger = await run("evidence", "verify", "--archived", str(foreign), **here)
+
+    assert kept.returncode == 0, kept.stderr
+    assert (early.returncode, "not an archive that this ledger was dropped against" in early.stderr) == (
+        1,
+        True,
+    )
+    assert json.loads(dropped.stdout)["records"] == 4
+    assert json.loads(whole.stdout)["records"] == 1
+    assert json.loads(whole.stdout)["dropped_batches"] >= 1
+    assert json.loads(across.stdout)["archives"] == [month]
+    assert offline.returncode == 0, offline.stderr
+    assert (stranger.returncode, "not an archive" in stranger.stderr) == (1, True)
