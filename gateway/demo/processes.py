@@ -2,17 +2,45 @@
 
 import json
 import select
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 START_SECONDS = 30.0
 STOP_SECONDS = 15.0
+
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""By which somebody asks a program to end."""
+
+
+@contextmanager
+def held_signals() -> Iterator[None]:
+    """Have signals wait until the block has ended.
+
+    A handler that raises while a process is being started would leave one behind that nobody knows.
+    """
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    ours = {number: handler for number, handler in handlers.items() if callable(handler)}
+    if threading.current_thread() is not threading.main_thread():
+        ours = {}
+    came: list[int] = []
+    try:
+        for number in ours:
+            signal.signal(number, lambda given, _: came.append(given))
+        yield
+    finally:
+        for number, handler in ours.items():
+            signal.signal(number, handler)
+        for each in came[:1]:
+            signal.raise_signal(each)
 
 
 class ChildFailed(Exception):
@@ -37,12 +65,12 @@ class Child:
         self._log = log
         with log.open("ab") as errors:
             # A session of its own: Ctrl+C reaches us alone, and we end our children in order.
-            self._process = subprocess.Popen(  # noqa: S603  (our own modules)
-                [sys.executable, "-m", module, *arguments],
+            self._process = _started(
+                [module, *arguments],
+                environ,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE if speaks else errors,
                 stderr=errors,
-                env=None if environ is None else dict(environ),
                 start_new_session=True,
             )
 
@@ -93,18 +121,43 @@ class Child:
 
 def run(module: str, arguments: Sequence[str], environ: Mapping[str, str]) -> str:
     """Run a command to its end and return what it printed. Raises ChildFailed."""
-    done = subprocess.run(  # noqa: S603  (our own modules)
-        [sys.executable, "-m", module, *arguments],
-        capture_output=True,
-        text=True,
-        env=dict(environ),
+    process = _started(
+        [module, *arguments],
+        environ,
         stdin=subprocess.DEVNULL,
-        check=False,
-        timeout=START_SECONDS,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
-    if done.returncode:
-        raise ChildFailed(f"{module} {' '.join(arguments[:2])}:\n{done.stderr[-2000:]}")
-    return done.stdout
+    with process:
+        try:
+            out, errors = map(str, process.communicate(timeout=START_SECONDS))
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode:
+        raise ChildFailed(f"{module} {' '.join(arguments[:2])}:\n{errors[-2000:]}")
+    return out
+
+
+def _started(
+    arguments: Sequence[str],
+    environ: Mapping[str, str] | None,
+    **how: Any,  # Any: as Popen takes it
+) -> "subprocess.Popen[Any]":
+    """Start a module of ours; when we are asked to end meanwhile, it ends with us."""
+    process = None
+    try:
+        with held_signals():
+            process = subprocess.Popen(  # noqa: S603  (our own modules)
+                [sys.executable, "-m", *arguments], env=None if environ is None else dict(environ), **how
+            )
+    except BaseException:
+        if process is not None:
+            with process:
+                process.kill()
+        raise
+    return process
 
 
 def free_port(wanted: int = 0) -> int:

@@ -14,12 +14,11 @@ from typing import Any
 
 from gateway.demo import account
 from gateway.demo.node import NodeRefused
-from gateway.demo.processes import ChildFailed, free_port
+from gateway.demo.processes import SIGNALS, ChildFailed, free_port
 from gateway.demo.province import Province, open_province
 from gateway.demo.scenario import PROVINCE, steps
 from gateway.demo.traffic import Credentials, Traffic
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 USUAL_PORT = 8080
 MARK = ".lgsp-demo"
 Say = Callable[[Iterable[str]], None]
