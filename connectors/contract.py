@@ -89,7 +89,10 @@ class Call:
 
 @dataclass(slots=True, kw_only=True)
 class Done:
-    """An answer came. `status` is an HTTP status (connectors of other protocols translate)."""
+    """An answer came. `status` is an HTTP status (connectors of other protocols translate), 200 to 599.
+
+    A head that cannot be sent as it is (`connectors.heads`) makes the answer rubbish.
+    """
 
     status: int
     reply: Message

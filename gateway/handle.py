@@ -17,6 +17,7 @@ from connectors.errors import (
     NotSent,
     SecretUnknown,
 )
+from connectors.heads import head_fits
 from gateway.breaker import Breaker
 from gateway.deadlines import Deadlines
 from gateway.exchange import Reason, Refusal
@@ -124,6 +125,8 @@ class EndpointHandle:
         held = False
         try:
             result = await self._ask(call)
+            if type(result) is Done and not head_fits(result.status, result.reply.headers):
+                result = await _unfit(result)
             ok = _verdict(result)
             if type(result) is Done and not isinstance(result.reply.body, bytes):
                 result.reply.body = HeldStream(self, result.reply.body, call.deadline + BACKSTOP_SECONDS)
@@ -268,6 +271,14 @@ class HeldStream:
     def __del__(self) -> None:
         if self._stream is not None:
             self._handle._leave()  # noqa: SLF001 (one module, one class in two)
+
+
+async def _unfit(answer: Done) -> Unknown:
+    """Give up an answer whose head cannot be sent: a fault of the connector, or of what it was set up with."""
+    close = getattr(answer.reply.body, "aclose", None)
+    if close is not None:
+        await close()
+    return Unknown(reason="head", rubbish=True)
 
 
 def _verdict(result: Result) -> bool | None:

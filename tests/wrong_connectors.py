@@ -272,6 +272,16 @@ class Believing(Lines):
         return Done(status=200, reply=Message(answer.rstrip(b"\n").partition(b" ")[2]))
 
 
+class Shouting(Lines):
+    """Names a field as it came, not in lower case: what filters fields would not know it."""
+
+    def result_of(self, question: bytes, answer: bytes) -> Result:
+        result = super().result_of(question, answer)
+        if isinstance(result, Done):
+            result.reply.headers = [(b"X-Ma", b"1")]
+        return result
+
+
 class Insisting(Lines):
     async def ask(self, text: str, call: Call) -> Result:
         result = await super().ask(text, call)
@@ -335,6 +345,7 @@ WRONG: dict[type[Lines], tuple[str, ...]] = {
     Folding: ("test_vietnamese_text_goes_through_unchanged[NFD]",),
     Hopeful: ("test_each_fault_has_its_outcome_and_passes[reset-before-the-answer]",),
     Believing: ("test_each_fault_has_its_outcome_and_passes[cut-before-the-last-byte]",),
+    Shouting: ("test_many_calls_at_once_keep_their_answers_apart",),
     Insisting: ("test_what_writes_is_sent_once[reset]", "test_what_writes_is_sent_once[cut]"),
     Talkative: ("test_no_secret_shows_anywhere",),
     Disorderly: ("test_order_is_kept_if_it_is_declared",),

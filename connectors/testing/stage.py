@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol
 
 from connectors.contract import Call, CheckStep, Connector, ConnectorSettings, Done, Result, Unknown
 from connectors.errors import ConnectorError
+from connectors.heads import head_fits
 from connectors.message import Body, Message
 from connectors.testing.host import LOOPBACK, Host, KeptLog
 from connectors.testing.proxy import FaultProxy, fault_proxy
@@ -111,7 +112,13 @@ class Stage:
         self, connector: Connector, text: str = TEXT, *, seconds: float = 5.0, writes: bool = False
     ) -> Result:
         """Carry a text; the answer's body is read whole, and one that breaks off is Unknown, as a node sees it."""
-        return await whole(await connector.call(self.call_of(text, seconds=seconds, writes=writes)))
+        result = await whole(await connector.call(self.call_of(text, seconds=seconds, writes=writes)))
+        if isinstance(result, Done):
+            fits = head_fits(result.status, result.reply.headers)
+            assert fits, (
+                "the answer's head cannot be sent: a status not from 200 to 599, a name not in lower case, ..."
+            )
+        return result
 
     async def carry(self, connector: Connector, text: str = TEXT, *, seconds: float = 5.0) -> str:
         """Carry a text and return the one that came back; anything but an answer fails the test."""

@@ -76,7 +76,9 @@ class Settings(Layout):
     """
 
     at: Annotated[str, StringConstraints(pattern=r"^(/.*)?$", max_length=300)] = ""
-    media_type: Annotated[str, StringConstraints(max_length=100)] = "text/xml; charset=utf-8"
+    media_type: Annotated[str, StringConstraints(max_length=100, pattern=r"^[\x20-\x7e]+$")] = (
+        "text/xml; charset=utf-8"
+    )
     byte_order_mark: ByteOrderMark = "refuse"
 
 

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.exchange import Reason
 from tests.e2e.node import running_node
-from tests.plugins import SPOILT, install_spoilt
+from tests.e2e.plane import raw, request_head, running_plane
+from tests.factories import an_operation
+from tests.plugins import SPOILT, a_good_one, install, install_spoilt
 
 
 async def test_a_node_starts_without_the_broken_plug_ins_and_names_them(
@@ -59,3 +62,42 @@ async def test_a_node_starts_without_the_broken_plug_ins_and_names_them(
         assert f"{kind} (spoilt-" in checked.stdout
         assert f'"package":"spoilt-{kind.lower().replace("_", "-")} 1.0"' in log.replace(": ", ":")
     assert log.count("connector.quarantined") == len(SPOILT)
+
+
+WRONG_HEADS = """
+    async def call(self, call):
+        status, headers = {
+            "split": (200, [(b"content-type", b"text/plain\\r\\nset-cookie: a=1\\r\\nx-y: 1")]),
+            "named": (200, [(b"x\\r\\nset-cookie: a=1\\r\\nx", b"1")]),
+            "loud": (200, [(b"Set-Cookie", b"a=1")]),
+            "interim": (101, []),
+            "odd": (999, []),
+        }[call.path.rpartition("/")[2]]
+        return Done(status=status, reply=Message(b"good", "", headers))
+"""
+
+
+@pytest.mark.parametrize("door", ["fast-lane", "asgi"])
+async def test_heads_that_a_plug_in_makes_up_reach_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, door: str
+) -> None:
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    source = a_good_one("headstrong")
+    good = source[source.index("    async def call") : source.index("    async def check")]
+    install(packages, "headstrong", source.replace(good, WRONG_HEADS + "\n"), {"headstrong": "Good"})
+    monkeypatch.setenv("PYTHONPATH", str(packages))
+
+    async with running_plane(tmp_path / "node", door=door) as plane:
+        anything = [an_operation("bat-ky", "/{duong*}", method="ANY")]
+        endpoint = {"connector": "headstrong", "breaker": {"failures": 1000}}
+        await plane.node.offer("DichVuLa", endpoint=endpoint, operations=anything)
+        await plane.node.grant("DichVuLa")
+        await plane.node.settled()
+        caller = await plane.caller()
+        for path in ("split", "named", "loud", "interim", "odd"):
+            answer = await caller.call(f"/DichVuLa/1.0/{path}")
+            await plane.refused(answer, Reason.PROVIDER_RUBBISH, 502, "provider", sent=True)
+            whole = await raw(plane.node, request_head(caller, f"GET /DichVuLa/1.0/{path}"))
+            assert (whole.status, whole.whole) == (502, True)
+            assert "set-cookie" not in whole.headers

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from connectors.builtin.mock.cases import When, parse_when
 from connectors.builtin.mock.facts import Schema
 from connectors.builtin.mock.invent import resolve
+from connectors.heads import is_media_type
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch")
 _FIRST_BAD = 300
@@ -114,6 +115,10 @@ def _answers(description: Schema, status: int, response: Schema) -> Iterator[Ans
 
 
 def _content(content: Schema) -> tuple[str, Schema | None]:
+    """Return the media type to answer with, JSON before others, and what is described for it. Raises ValueError."""
+    for media_type in content:
+        if not is_media_type(str(media_type)):
+            raise ValueError("a media type holds characters that cannot be sent")
     for media_type, described in content.items():
         if media_type.partition(";")[0].endswith(("/json", "+json", "/*")):
             return ("application/json" if "*" in media_type else media_type), _mapping(described)

@@ -193,6 +193,12 @@ async def test_a_schedule_keeps_vietnamese_time() -> None:
         {"openapi": "3.1.0", "paths": {"/a": {"get": {"responses": {"200": {"$ref": "#/b"}}}}}},
         {"openapi": "3.1.0", "paths": {"/a": {"$ref": "#/paths/~1a"}}},
         {"openapi": "3.1.0", "paths": {"/a": 1}},
+        {
+            "openapi": "3.1.0",
+            "paths": {
+                "/a": {"get": {"responses": {"200": {"content": {"text/plain; a=/json\r\nx: 1": {}}}}}}
+            },
+        },
         {"openapi": "3.1.0", "paths": {"/a": {"get": []}}},
     ],
 )

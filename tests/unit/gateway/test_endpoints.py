@@ -24,7 +24,7 @@ from connectors.contract import (
     Unreachable,
 )
 from connectors.errors import ConnectorError, ConnectorUnknown, NotSent, SettingsRefused
-from connectors.message import Message
+from connectors.message import Headers, Message
 from gateway.aiohttp_transport import AiohttpTransport
 from gateway.deadlines import Deadlines
 from gateway.egress import parse_egress
@@ -362,6 +362,24 @@ async def test_the_pipeline_can_correct_what_a_status_said(endpoints: Endpoints)
 
     assert handle.breaker_open
     assert reason_of(refused) is Reason.BREAKER_OPEN
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [(101, []), (999, []), (200, [(b"X-Ma", b"1")]), (200, [(b"x", b"1\r\nset-cookie: a")])],
+)
+async def test_an_answer_whose_head_cannot_be_sent_is_none(
+    endpoints: Endpoints, status: int, headers: Headers
+) -> None:
+    handle = endpoints.prepare("v", an_endpoint(breaker=Breaker(failures=1)), "H26")
+    closed: list[str] = []
+    stream = streamed(closed)
+    await anext(stream)
+    (task,) = await started(handle)
+    the_connector(handle).calls[-1].set_result(Done(status=status, reply=Message(stream, "", headers)))
+
+    assert await task == Unknown(reason="head", rubbish=True)
+    assert (handle.in_flight, closed, handle.breaker_open) == (0, ["closed"], True)
 
 
 # --- streamed answers -----------------------------------------------------------------------------------

@@ -4,9 +4,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from gateway.transforms.contract import BadSettings, Document, Unfit
 from gateway.transforms.json_to_xml import build as json_to_xml
+from gateway.transforms.xml_shape import Settings as XMLSettings
 from gateway.transforms.xml_to_json import build as xml_to_json
 
 PEOPLE: dict[str, Any] = {
@@ -206,6 +208,12 @@ def test_what_strangers_send_is_refused(body: bytes, code: str) -> None:
     # The parser may give up on a bomb before the declaration is looked at.
     assert refused.value.code in {code, "malformed"} if code == "doctype" else refused.value.code == code
     assert "root:" not in str(refused.value)
+
+
+@pytest.mark.parametrize("media_type", ["", "text/xml\r\nset-cookie: a=1", "văn/bản"])
+def test_a_media_type_that_cannot_be_sent_is_refused(media_type: str) -> None:
+    with pytest.raises(ValidationError, match="media_type"):
+        XMLSettings.model_validate(FLAT | {"media_type": media_type})
 
 
 def test_a_byte_order_mark_may_be_dropped_and_utf16_needs_its_own() -> None:
