@@ -79,7 +79,7 @@ class HTTP1Transport:
         if pool is None:
             pool, slash = self._pool_of(url)
         outgoing = Outgoing(request, target_of(url[slash:]), pool.after_target)
-        connection = pool.find(monotonic(), surely=not outgoing.repeatable)
+        connection = pool.find(monotonic())
         fresh = False
         while True:
             if connection is None:
@@ -91,7 +91,7 @@ class HTTP1Transport:
             except ClosedBefore as error:
                 if not (reused and (outgoing.repeatable or not error.sent)):
                     raise error.for_caller() from error
-                fresh, connection = True, None
+                fresh, connection = True, None if error.sent else pool.find(monotonic())
             except BaseException:
                 connection.give_up(exchange)
                 raise

@@ -53,6 +53,7 @@ class Connection(Entry, asyncio.Protocol):
         "_between_seconds",
         "_buffer_bytes",
         "_exchange",
+        "_is_secure",
         "_loop",
         "_owner",
         "_poll",
@@ -84,6 +85,7 @@ class Connection(Entry, asyncio.Protocol):
         self._stream: Callable[[], ReplyStream | None] | None = None
         self._upload: asyncio.Task[None] | None = None
         self._writable: asyncio.Future[None] | None = None
+        self._is_secure = False
         self._reading_paused = False
         self._sent_whole = True
         self._total = self._until = self._wakes = 0.0
@@ -93,24 +95,21 @@ class Connection(Entry, asyncio.Protocol):
 
     # --- for the client ---------------------------------------------------------------------------------
 
-    def can_carry(self, now: float, *, surely: bool) -> bool:
-        """Whether the peer still seems to be there.
-
-        `surely` asks the operating system too: an end that came a moment ago may not have been read yet.
-        """
+    def can_carry(self, now: float) -> bool:
+        """Whether the peer still seems to be there."""
         transport = self._transport
-        if self.gone or transport is None or transport.is_closing() or now >= self._until:
-            return False
-        return not (surely and self._poll.poll(0))
+        return not (self.gone or transport is None or transport.is_closing() or now >= self._until)
 
     def begin(self, outgoing: Outgoing, deadline: float) -> asyncio.Future[Reply]:
         """Send a request; the future brings its reply, or what went wrong.
 
+        Nothing is sent when something has come already, read or not: an end, or an answer that nobody asked for.
         Errors of the future: NoAnswer (ClosedBefore), BadAnswer, and what the request's own body raised.
         """
         self._exchange = future = self._loop.create_future()
         transport = self._transport
-        if transport is None or self.gone or transport.is_closing():
+        if transport is None or self.gone or transport.is_closing() or self._is_spoken_to():
+            self.abort()
             future.set_exception(ClosedBefore(sent=False))
             return future
         self._reader = AnswerReader(head_only=outgoing.head_only)
@@ -124,6 +123,10 @@ class Connection(Entry, asyncio.Protocol):
         else:
             self._await_first_byte()
         return future
+
+    def _is_spoken_to(self) -> bool:
+        """Whether something has come that is not read yet. After a TLS handshake that may be what TLS itself says."""
+        return (self.reused or not self._is_secure) and bool(self._poll.poll(0))
 
     def give_up(self, exchange: asyncio.Future[Reply]) -> None:
         """End an exchange that nobody waits for any more, and the connection with it."""
@@ -151,6 +154,7 @@ class Connection(Entry, asyncio.Protocol):
         """Take up a connected transport, TLS included."""
         # uvloop's transports are not subclasses of asyncio's, though they do all they do.
         self._transport = cast(asyncio.Transport, transport)
+        self._is_secure = transport.get_extra_info("ssl_object") is not None
         self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
         self._until = monotonic() + self._terms.idle_seconds
         self._enter(self._until)

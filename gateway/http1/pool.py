@@ -49,12 +49,12 @@ class Pool:
         """Whether there is nothing to keep."""
         return not self._connections and not self._opening and not self._waiting
 
-    def find(self, now: float, *, surely: bool) -> Connection | None:
-        """Return a connection that rests; one that the peer closed is never given out."""
+    def find(self, now: float) -> Connection | None:
+        """Return a connection that rests; one that is known to be closed is never given out."""
         idle = self._idle
         while idle:
             connection = idle.pop()
-            if connection.can_carry(now, surely=surely):
+            if connection.can_carry(now):
                 return connection
             connection.abort()
         return None
@@ -145,7 +145,10 @@ class Pool:
             if self._closed:
                 connection.abort()
                 raise NotSent("closed")
-            self._connections.add(connection)
+            if (
+                not connection.gone
+            ):  # a peer that hangs up at once may be gone before we know that it was there
+                self._connections.add(connection)
         finally:
             self._opening -= 1
             if self._waiting:

@@ -4,7 +4,9 @@ import asyncio
 import os
 import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from time import monotonic
@@ -18,6 +20,9 @@ from connectors.message import Body, Headers
 from gateway.deadlines import Deadlines
 from gateway.egress import parse_egress
 from gateway.http1 import Certificate, HTTP1Transport, Limits
+from gateway.http1.connection import ClosedBefore
+from gateway.http1.framing import Outgoing, parse_address
+from gateway.http1.pool import Pool
 from gateway.http1.replies import ReplyStream
 from tests import hostile as h
 from tests.unit.gateway.http1.certificates import Authority
@@ -554,17 +559,79 @@ async def test_an_answer_in_single_bytes_is_whole_and_keeps_its_connection(http:
     assert server.requests == [2]
 
 
-async def test_an_answer_that_comes_before_its_request_answers_nobody(http: HTTP1Transport) -> None:
-    async def script(talk: h.Conversation) -> None:
-        await talk.send(h.OK)
-        await talk.read_request()
+UNASKED = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nunasked"
 
-    async with h.hostile(script) as server:
-        await asyncio.gather(*(failure_or_reply(http, a_request(server.address)) for _ in range(3)))
-        pool = next(iter(http._pools.values()))
-        await asyncio.sleep(0.05)
 
-        assert pool.is_unused
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_an_answer_that_nobody_asked_for_answers_nobody(http: HTTP1Transport, method: str) -> None:
+    async with h.hostile(h.answering()) as server:
+        for _ in range(20):
+            await http.send(a_request(server.address))
+            peer = server.conversations[-1].writer.get_extra_info("socket")
+            with socket.socket(fileno=os.dup(peer.fileno())) as behind_the_loops_back:
+                behind_the_loops_back.send(UNASKED)
+            reply = await http.send(a_request(server.address, method))
+            assert reply.body == b"{}"
+            await asyncio.sleep(0)
+
+    assert sum(server.requests) == 40
+    assert len(server.requests) == 21
+
+
+async def test_resting_connections_are_tried_before_a_new_one_is_made(http: HTTP1Transport) -> None:
+    async with h.hostile(h.answering_once(h.OK, hold=0.1)) as server:
+        await asyncio.gather(*(http.send(a_request(server.address)) for _ in range(3)))
+    async with h.hostile(h.answering()) as server:
+        await asyncio.gather(*(http.send(a_request(server.address)) for _ in range(3)))
+        newest = next(iter(http._origins[server.address]._idle[-1:]))
+        ours = newest._transport.get_extra_info("sockname")  # type: ignore[union-attr]
+        [peer] = [
+            it.writer.get_extra_info("socket")
+            for it in server.conversations
+            if it.writer.get_extra_info("peername") == ours
+        ]
+        with socket.socket(fileno=os.dup(peer.fileno())) as behind_the_loops_back:
+            behind_the_loops_back.send(UNASKED)
+        reply = await http.send(a_request(server.address, "POST"))
+
+    assert reply.body == b"{}"
+    assert sorted(server.requests) == [1, 1, 2]
+
+
+@pytest.mark.parametrize("first", [UNASKED, b""], ids=["speaks first", "hangs up"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_nothing_is_sent_to_one_who_speaks_first_or_hangs_up(
+    http: HTTP1Transport, method: str, first: bytes
+) -> None:
+    """A listener in a thread, so that what it says is there before the client's loop looks."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        said = threading.Event()
+
+        def speak() -> bytes:
+            talk, _ = listener.accept()
+            with talk:
+                talk.settimeout(2)
+                talk.send(first) if first else talk.shutdown(socket.SHUT_WR)
+                said.set()
+                try:
+                    return talk.recv(1000)
+                except ConnectionResetError:
+                    return b""
+
+        pool = Pool(parse_address(f"http://127.0.0.1:{listener.getsockname()[1]}/")[0], http._terms)
+        with ThreadPoolExecutor(1) as thread:
+            heard = thread.submit(speak)
+            connection = await pool.open(1, fresh=False)
+            assert said.wait(1)
+            request = a_request("http://127.0.0.1/", method)
+            with pytest.raises(ClosedBefore) as refused:
+                await connection.begin(Outgoing(request, "/", pool.after_target), request.deadline)
+
+            assert await asyncio.wrap_future(heard) == b""
+
+    assert not refused.value.sent
+    assert isinstance(refused.value.for_caller(), NotSent)
+    assert pool.is_unused
 
 
 async def failure_or_reply(http: HTTP1Transport, request: HTTPRequest) -> object:
