@@ -80,6 +80,12 @@ class ImportQuery(Query):
     wsdl_service: Annotated[
         str | None, Field(max_length=200, description="Of a WSDL: its service; else the first.")
     ] = None
+    mock: Annotated[
+        bool,
+        Field(
+            description="Let a mock answer the sandbox by the description, with its examples or invented data."
+        ),
+    ] = False
     wsdl_port: Annotated[
         str | None, Field(max_length=200, description="Of a WSDL: its port; else the first for SOAP.")
     ] = None
@@ -94,7 +100,9 @@ async def import_description(visit: Visit) -> Response:
     """Take a description in as a draft, and answer what could not be taken, item by item."""
     stored, query = await visit.stored(Kind.SERVICE), visit.query(ImportQuery)
     content, media_type = await read_body(visit.request, limit=visit.limit, accepted=tuple(FORMATS))
-    selection = Selection(only=frozenset(query.only), service=query.wsdl_service, port=query.wsdl_port)
+    selection = Selection(
+        only=frozenset(query.only), service=query.wsdl_service, port=query.wsdl_port, mock=query.mock
+    )
     described = await read(FORMATS[media_type], content, selection)
     before = await _same_number(visit, stored, query.version)
     if before is not None and not (query.replace and before.document["status"] == "draft"):
@@ -105,6 +113,7 @@ async def import_description(visit: Visit) -> Response:
         environment=query.environment,
         url=query.url,
         national_database=query.national_database,
+        mock=query.mock,
     )
     draft = None if before is None else parse(Kind.VERSION, before.document)
     spec = version_of(described, wish, spec_of(draft))

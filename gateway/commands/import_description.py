@@ -33,6 +33,13 @@ Only = Annotated[
         help="Take only this operation, tag or beginning of paths; may stand several times.", negative=""
     ),
 ]
+Mock = Annotated[
+    bool,
+    Parameter(
+        help="Let the sandbox be answered by the description itself: its examples, or invented data.",
+        negative="",
+    ),
+]
 Replace = Annotated[
     bool,
     Parameter(help="If there is a draft of this number, read the description into it again.", negative=""),
@@ -53,6 +60,7 @@ def openapi(  # noqa: PLR0913  (one option each)
     url: Address = None,
     national_database: Database = None,
     only: Only = (),
+    mock: Mock = False,
     replace: Replace = False,
     dry_run: DryRun = False,
     as_yaml: AsYAML = False,
@@ -71,6 +79,7 @@ def openapi(  # noqa: PLR0913  (one option each)
         "url": url,
         "national_database": national_database,
         "only": list(only) or None,
+        "mock": mock or None,
         "replace": replace or None,
         "dry_run": dry_run or as_yaml or None,
         "as_yaml": as_yaml or None,
@@ -86,6 +95,7 @@ def wsdl(  # noqa: PLR0913  (one option each)
     url: Address = None,
     national_database: Database = None,
     only: Only = (),
+    mock: Mock = False,
     wsdl_service: Annotated[str | None, Parameter(help="The WSDL's service; else the first.")] = None,
     wsdl_port: Annotated[
         str | None, Parameter(help="The WSDL's port; else the first that speaks SOAP.")
@@ -109,6 +119,7 @@ def wsdl(  # noqa: PLR0913  (one option each)
         "url": url,
         "national_database": national_database,
         "only": list(only) or None,
+        "mock": mock or None,
         "wsdl_service": wsdl_service,
         "wsdl_port": wsdl_port,
         "replace": replace or None,

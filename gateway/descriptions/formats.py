@@ -12,6 +12,7 @@ from typing import Final
 
 from anyio import BrokenWorkerProcess, fail_after, to_process
 
+from gateway.descriptions.mock import servable
 from registry.descriptions.described import Described
 from registry.descriptions.openapi import read_openapi
 from registry.errors import Flaw, Invalid
@@ -19,11 +20,15 @@ from registry.errors import Flaw, Invalid
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What is wanted of a description: names of operations (all when empty), and of a WSDL its service and port."""
+    """What is wanted of a description: names of operations (all when empty), and of a WSDL its service and port.
+
+    `mock`: with the settings of a mock.
+    """
 
     only: frozenset[str] = frozenset()
     service: str | None = None
     port: str | None = None
+    mock: bool = False
 
 
 Reader = Callable[[bytes, Selection], Described]
@@ -36,7 +41,7 @@ MOST_BYTES: Final = 24 * 1024 * 1024
 
 def openapi(content: bytes, selection: Selection) -> Described:
     """Read OpenAPI, JSON or YAML."""
-    return read_openapi(_text(content), only=selection.only)
+    return servable(read_openapi(_text(content), only=selection.only, mock=selection.mock))
 
 
 def one_wsdl(content: bytes, selection: Selection) -> Described:

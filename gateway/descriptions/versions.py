@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
 from registry.descriptions.described import Described
-from registry.entities import Environment, Operation, Version, VersionSpec
+from registry.entities import Endpoint, Environment, Operation, Version, VersionSpec
 from registry.errors import Flaw, Invalid
 
 
@@ -17,6 +17,8 @@ class Wish:
     environment: Environment = Environment.SANDBOX
     url: str | None = None
     national_database: str | None = None
+    mock: bool = False
+    """Whether the sandbox is answered by a mock."""
 
 
 def version_of(described: Described, wish: Wish, draft: VersionSpec | None = None) -> VersionSpec:
@@ -25,12 +27,14 @@ def version_of(described: Described, wish: Wish, draft: VersionSpec | None = Non
     Raises Invalid when neither the description nor the wish says where it is called.
     """
     found = described.endpoints(wish.environment, wish.url)
+    if wish.mock:
+        found = _with_mock(found, described, wish, draft)
     if draft is not None:
         return replace(
             draft,
             operations=tuple(_again(one, draft.operations) for one in described.operations),
             schemas=dict(described.schemas),
-            endpoints=(found | draft.endpoints) if wish.url is None else (draft.endpoints | found),
+            endpoints=(draft.endpoints | found) if wish.url or wish.mock else (found | draft.endpoints),
             national_database=wish.national_database or draft.national_database,
         )
     if not found:
@@ -46,6 +50,24 @@ def version_of(described: Described, wish: Wish, draft: VersionSpec | None = Non
     )
 
 
+def _with_mock(
+    found: Mapping[Environment, Endpoint], described: Described, wish: Wish, draft: VersionSpec | None
+) -> dict[Environment, Endpoint]:
+    """Return the endpoints with a mock in the sandbox; what a draft's own says besides (seed, schedule) stays. Raises Invalid."""
+    if wish.environment == Environment.SANDBOX and wish.url:
+        told = "The sandbox is either at an address or a mock; give the address with environment=production."
+        raise Invalid([Flaw("/url", "one-of", told)])
+    before = None if draft is None else draft.endpoints.get(Environment.SANDBOX)
+    given = dict(described.mock or {})
+    if before is None or before.connector != MOCK:
+        mock = Endpoint(connector=MOCK, settings=given)
+    else:
+        kept = {name: value for name, value in before.settings.items() if name not in _OF_DESCRIPTIONS}
+        mock = replace(before, settings=kept | given)
+    others = {environment: one for environment, one in found.items() if environment != Environment.SANDBOX}
+    return others | {Environment.SANDBOX: mock}
+
+
 def spec_of(version: object) -> VersionSpec | None:
     """Return what a person writes of a version."""
     if not isinstance(version, Version):
@@ -53,6 +75,8 @@ def spec_of(version: object) -> VersionSpec | None:
     return VersionSpec(**{field.name: getattr(version, field.name) for field in fields(VersionSpec)})
 
 
+MOCK = "mock"
+_OF_DESCRIPTIONS = frozenset({"description", "wsdl", "schemas", "service", "port", "operations"})
 _DESCRIBED = frozenset({"name", "method", "path", "title_vi", "title_en", "parameters", "request", "reply"})
 
 

@@ -79,6 +79,7 @@ def read_wsdl(files: Sequence[File], chosen: Chosen) -> Described:
         schemas=writer.shared,
         connector="soap",
         settings={name: value for name, value in settings.items() if value},
+        mock={name: value for name, value in settings.items() if value and name != "url"},
         not_taken=notes.all(),
     )
 

@@ -22,6 +22,8 @@ class Described:
     schemas: Mapping[str, Schema] = field(default_factory=dict)
     connector: str = "rest"
     settings: Mapping[str, Any] = field(default_factory=dict)
+    mock: Mapping[str, Any] | None = None
+    """The settings of a mock that answers by it, when it was read for one."""
     not_taken: tuple[NotTaken, ...] = ()
 
     def endpoints(self, environment: Environment, url: str | None) -> dict[Environment, Endpoint]:

@@ -148,6 +148,10 @@ REASONS: Final[Mapping[str, Words]] = {
     "wsdl-port": Words(
         "mỗi phiên bản dùng một cổng SOAP", "a version uses one SOAP port", *_DROPPED
     ),
+    "mock-answer": Words(
+        "nơi giả lập không trả lời được theo mô tả này", "a mock cannot answer by this",
+        "nơi giả lập trả lời rỗng cho thao tác này", "it answers this operation with nothing",
+    ),
     "wsdl-type": Words("kiểu XML không viết hết được bằng JSON Schema", "the XML type cannot be wholly said in JSON Schema", *_OPEN),
 }  # fmt: skip
 """By code; codes are stable."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from registry.descriptions.described import Described
+from registry.descriptions.excerpt import Taken, excerpt
 from registry.descriptions.messages import MessageReader
 from registry.descriptions.names import name_of_route, operation_name, unique
 from registry.descriptions.notes import Notes
@@ -32,8 +33,10 @@ _LONGEST_URL: Final = 2000
 _VARIABLE: Final = re.compile(r"\{([^{}]+)\}")
 
 
-def read_openapi(text: str, *, only: frozenset[str] = frozenset()) -> Described:
+def read_openapi(text: str, *, only: frozenset[str] = frozenset(), mock: bool = False) -> Described:
     """Return what a description comes to. `only` names operations, tags or beginnings of paths to be taken; all when empty.
+
+    `mock`: with the settings of a mock that answers by it.
 
     Raises:
         Invalid: nothing of it can be used; the flaws say why and what helps.
@@ -46,6 +49,7 @@ def read_openapi(text: str, *, only: frozenset[str] = frozenset()) -> Described:
         document = modernised(document, notes)
     reader = _Reader(document, notes, only)
     operations = reader.operations()
+    mocked = {"description": excerpt(reader.tree, reader.taken)} if mock else None
     info = Place(document, "").get("info")
     return Described(
         kind="openapi",
@@ -54,6 +58,7 @@ def read_openapi(text: str, *, only: frozenset[str] = frozenset()) -> Described:
         operations=operations,
         schemas=reader.schemas.shared,
         settings=reader.settings(),
+        mock=mocked,
         not_taken=notes.all(),
     )
 
@@ -62,7 +67,7 @@ class _Reader:
     """Reads one description."""
 
     def __init__(self, document: Mapping[str, Any], notes: Notes, only: frozenset[str]) -> None:
-        self._tree = Tree(document, notes)
+        self.tree = self._tree = Tree(document, notes)
         self._notes = notes
         self._only = only
         self.schemas = SchemaReader(self._tree, is_old=self._is_old(document))
@@ -70,6 +75,7 @@ class _Reader:
         self._parameters = ParameterReader(self._tree, self.schemas)
         self._names: set[str] = set()
         self._shapes: set[tuple[str, str]] = set()
+        self.taken: list[Taken] = []
 
     def _is_old(self, document: Mapping[str, Any]) -> bool:
         """Say whether it is OpenAPI 3.0. Raises Invalid for what is no OpenAPI."""
@@ -159,8 +165,10 @@ class _Reader:
             self._notes.add(place.pointer, "path-name", name)
         self._remark(item, place)
         title = _text(place.get("summary").value or place.get("description").value, 2000)
+        name = self._name(method, path, place)
+        self.taken.append(Taken(name, path, method, place))
         operation = Operation(
-            name=self._name(method, path, place),
+            name=name,
             method=method.upper(),  # type: ignore[arg-type]  # METHODS are those that operations have
             path=template.path,
             title_vi=title if is_vietnamese(title) else "",

@@ -130,6 +130,31 @@ async def test_a_number_that_is_there_is_refused_and_a_draft_is_read_again_when_
     assert late.status_code == 422
 
 
+async def test_a_mock_that_is_read_again_keeps_what_the_description_does_not_say(node: AdminNode) -> None:
+    http = await node.http()
+    told = await taken(http, mock=True)
+    assert told["endpoints"] == {"sandbox": {"connector": "mock", "url": None}}
+
+    draft = await kept(http)
+    written = {
+        name: value
+        for name, value in draft["document"].items()
+        if name not in {"status", "published_at", "deprecated_at", "sunset_at", "retired_at"}
+    }
+    written["endpoints"]["sandbox"]["settings"]["seed"] = "2026"
+    written["endpoints"]["sandbox"]["deadline_seconds"] = 3.0
+    headers = {"If-Match": f'"{draft["version"]}"'}
+    assert (await http.put(f"{API}/versions/HoTich/1.0", json=written, headers=headers)).status_code == 200
+    await taken(http, PEOPLE.replace("chiTiet", "xemNguoi"), mock=True, replace=True)
+    mock = (await kept(http))["document"]["endpoints"]["sandbox"]
+    described = mock["settings"]["description"]["paths"]["/nguoi/{so}"]["get"]["operationId"]
+    assert (mock["settings"]["seed"], mock["deadline_seconds"], described) == ("2026", 3.0, "xemNguoi")
+
+    await taken(http, replace=True)
+    again = (await kept(http))["document"]["endpoints"]["sandbox"]
+    assert again["connector"] == "mock"
+
+
 async def test_only_what_is_wanted_is_taken_at_the_address_that_is_given(node: AdminNode) -> None:
     http = await node.http()
     told = await taken(http, only="nguoi", url="https://khac.example.invalid", environment="production")

@@ -1,8 +1,13 @@
 """A description alone makes a sandbox: its callers get invented people, and order faults that nobody else can."""
 
+import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
@@ -130,3 +135,85 @@ async def test_zeep_calls_a_provider_made_from_its_wsdl(node: RunningNode) -> No
     assert nobody is None
     assert json.json()["congDan"]["hoTen"] == known.name
     assert (unfit.status_code, unfit.json()["code"]) == (422, "message-unfit")
+
+
+# --- from the command line: a description, and its sandbox answers -----------------------------------------
+
+OLD = """
+swagger: '2.0'
+info: {title: Bảo hiểm (giả lập), version: '1'}
+host: bhxh.example.invalid
+schemes: [https]
+produces: [application/json]
+paths:
+  /the/{maSoBhxh}:
+    get:
+      operationId: xemThe
+      parameters: [{name: maSoBhxh, in: path, required: true, type: string}]
+      responses:
+        '200': {description: x, schema: {$ref: '#/definitions/The'}}
+        '404': {$ref: 'https://khac.example.invalid/loi.yaml#/Loi'}
+  /khac:
+    get:
+      operationId: xemKhac
+      responses: {'200': {description: x, schema: {$ref: 'khac.yaml#/Khac'}}}
+definitions:
+  The:
+    type: object
+    properties:
+      maSoBhxh: {type: string, pattern: '^[0-9]{10}$'}
+      hoTen: {type: string}
+      ngaySinh: {type: string, pattern: '^[0-9]{4}$'}
+"""
+
+
+async def test_any_imported_description_is_a_sandbox_at_once(node: RunningNode, tmp_path: Path) -> None:
+    await node.add(Kind.SERVICE, a_service("TheBhxh"))
+    await node.add(Kind.SERVICE, a_service("HoTichSoap"))
+    (tmp_path / "bhxh.yaml").write_text(OLD, "utf-8")
+    (tmp_path / "ho-tich.wsdl").write_text(WSDL, "utf-8")
+    environ = os.environ | node.environment | {"LGSP_LANGUAGE": "en"}
+
+    def lgsp(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "gateway", *words]
+        return subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=60)
+
+    rest = (
+        "import",
+        "openapi",
+        str(tmp_path / "bhxh.yaml"),
+        "--service",
+        "TheBhxh",
+        "--version",
+        "1.0",
+        "--mock",
+    )
+    at = ("--environment", "production", "--url", "https://bhxh.example.invalid/api")
+    both = lgsp(*rest, "--local", "--url", "https://bhxh.example.invalid/api")
+    done = lgsp(*rest, "--local", "--json", *at)
+    soap = lgsp(
+        "import", "wsdl", str(tmp_path / "ho-tich.wsdl"), "--service", "HoTichSoap", "--version", "1.0", "--mock", "--local"
+    )  # fmt: skip
+    assert (both.returncode, "either at an address or a mock" in both.stderr) == (1, True)
+    assert done.returncode == soap.returncode == 0, done.stderr + soap.stderr
+    told = json.loads(done.stdout)
+    assert told["endpoints"] == {
+        "production": {"connector": "rest", "url": "https://bhxh.example.invalid/api"},
+        "sandbox": {"connector": "mock", "url": None},
+    }
+    assert "sandbox: mock" in soap.stdout
+    for name in ("TheBhxh", "HoTichSoap"):
+        version = await node.registry.get(Kind.VERSION, f"{name}/1.0")
+        await node.step(Kind.VERSION, version.id, "publish")
+        await node.grant(name, environments=["production", "sandbox"])
+    await node.settled()
+    sandbox = await a_caller(node, "sandbox")
+    card = await sandbox.call("/TheBhxh/1.0/the/9900000001")
+    other = await sandbox.call("/TheBhxh/1.0/khac")
+    person_found = await sandbox.call("/HoTichSoap/1.0/TraCuu", "POST", json={"soDinhDanh": NUMBER})
+
+    assert (card.status_code, card.headers["mock"]) == (200, "invented")
+    assert card.json()["maSoBhxh"] == "9900000001"
+    assert len(card.json()["ngaySinh"]) == 4
+    assert (other.status_code, other.headers["mock"]) == (200, "invented")
+    assert person_found.json()["congDan"]["hoTen"]

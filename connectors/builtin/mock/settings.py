@@ -90,7 +90,9 @@ class MockSettings(ConnectorSettings):
             _check_wsdl(self.wsdl, self.schemas)
             return self
         if not re.fullmatch(r"3\.[01](\..*)?", str(self.description.get("openapi", ""))):
-            raise ValueError("description is not OpenAPI 3.0 or 3.1")
+            raise ValueError(
+                "description is not OpenAPI 3.0 or 3.1; `lgsp import openapi --mock` takes Swagger 2.0 too"
+            )
         if not isinstance(self.description.get("paths"), dict):
             raise ValueError("description has no paths")
         return self
