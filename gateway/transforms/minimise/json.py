@@ -5,7 +5,7 @@ from typing import Any
 from gateway.transforms.contract import NOT_READ
 from gateway.transforms.minimise.documents import read_json, write_json
 from gateway.transforms.minimise.trees import Node
-from gateway.transforms.minimise.values import GONE
+from gateway.transforms.minimise.values import GONE, is_document
 
 
 def limit_json(body: bytes, top: Node, document: Any = NOT_READ) -> bytes:  # Any: foreign JSON
@@ -29,8 +29,9 @@ def _object(value: dict[str, Any], below: dict[str, Node]) -> dict[str, Any]:  #
         node = below.get(name)
         if node is None:
             continue
-        if node.keeps and type(item) is str:  # most are: not worth a call
-            kept[name] = item
+        if node.keeps and type(item) is str:  # most are: not worth a call of _limited
+            if node.whole or not is_document(item):
+                kept[name] = item
         else:
             released = _limited(item, node)
             if released is not GONE:
@@ -49,5 +50,5 @@ def _limited(value: Any, node: Node) -> Any:  # Any: foreign JSON
         released = [_limited(item, node) for item in value]
         return [item for item in released if item is not GONE]
     if node.keeps:
-        return value
+        return GONE if kind is str and is_document(value) else value
     return GONE if node.change is None else node.change(value)

@@ -17,7 +17,7 @@ KNOWN_PREFIXES: Mapping[str, str] = {"xml": "http://www.w3.org/XML/1998/namespac
 class Node:
     """What is released at one place, and below it by name.
 
-    `whole`: all of it. `keeps`: a single value as it is; `change`: a single value changed. Names that `below` and
+    `whole`: all of it. `keeps`: a single value as it is, if it is no document in a text; `change`: a single value changed. Names that `below` and
     `attributes` (of XML alone) do not hold are not released.
     """
 

@@ -29,6 +29,27 @@ _FULL = (
 """A day in one of the field's forms -> its month in the same form."""
 _MONTH = re.compile(r"(?:(?P<m1>\d\d)/(?P<y1>\d{4})|(?P<y2>\d{4})-?(?P<m2>\d\d))", re.ASCII)
 _YEAR = re.compile(r"\d{4}", re.ASCII)
+_STARTS: Final = frozenset('<{[" \t\r\n\ufeff')
+_DOCUMENT: Final = re.compile(
+    r"""
+    [ \t\r\n\ufeff]* (?:
+        < [A-Za-z_?!À-\uffff]                                # an element, a declaration
+      | \{ [ \t\r\n]* "                                     # an object
+      | \[ [ \t\r\n]* [\["] | (?P<list> \[ )                 # a list of lists or texts; one with an object in it
+      | " (?: [ \t\r\n\ufeff] | \\ [nrt] | \\ ufeff )* [\[{<]  # one of these as a text of JSON
+    )""",
+    re.VERBOSE,
+)
+_OBJECT: Final = re.compile(r'\{[ \t\r\n]*"')
+
+
+def is_document(text: str) -> bool:
+    """Say whether a text begins as XML or JSON with names does: it holds fields of its own, which no rule names.
+
+    Whole or broken off, markup or not: what looks like one is taken for one.
+    """
+    found = _DOCUMENT.match(text) if text[:1] in _STARTS else None
+    return found is not None and (found["list"] is None or _OBJECT.search(text) is not None)
 
 
 def text_of(value: object) -> str | None:

@@ -7,7 +7,7 @@ from lxml import etree
 
 from gateway.transforms.minimise.documents import Unreadable, read_xml
 from gateway.transforms.minimise.trees import KNOWN_PREFIXES, XSI, Node
-from gateway.transforms.minimise.values import GONE
+from gateway.transforms.minimise.values import GONE, is_document
 
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _NIL, _TYPE = f"{{{XSI}}}nil", f"{{{XSI}}}type"
@@ -169,8 +169,10 @@ def _node_of(tag: str, below: dict[str, Node]) -> Node | None:
 
 
 def _released(text: str, node: Node) -> object:
-    if node.keeps or node.whole:
+    if node.whole:
         return text
+    if node.keeps:
+        return GONE if is_document(text) else text
     return GONE if node.change is None else node.change(text)
 
 

@@ -1,5 +1,6 @@
 """Over consumer × service × purpose × field: what is named is released, and nothing else ever is."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -7,6 +8,7 @@ from typing import Any, Literal
 from xml.sax.saxutils import escape, quoteattr
 
 import orjson
+import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from lxml import etree
@@ -22,6 +24,8 @@ from registry.stores import Stored
 from tests.factories import a_grant
 
 Names = tuple[str, ...]
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\x7f-\x9f]")
+"""What XML cannot hold, or spells otherwise."""
 
 NAMES = st.sampled_from(["A", "B", "C", "hoTen", "a.b", "Số", "x[]", "*"])
 """Few, so that rules and documents meet often; some need escaping in paths."""
@@ -291,6 +295,59 @@ def test_a_new_xml_field_changes_nothing(element: Element, rules: list[FieldRule
         child.set("truongMoi", "lo")
         child.insert(0, etree.fromstring("<truongMoi a='lo'><A>lo</A>lo</truongMoi>"))
     assert of.limit(etree.tostring(root, encoding="UTF-8"), "text/xml")[0] == plain
+
+
+# --- documents inside a text ----------------------------------------------------------------------------
+
+BEFORE = st.sampled_from(["", " ", "\n\t", "\ufeff", "\ufeff\r\n"])
+NAMED = st.dictionaries(NAMES, SCALARS, min_size=1, max_size=3)
+WITH_NAMES = NAMED | st.lists(SCALARS.filter(lambda it: not isinstance(it, str)) | NAMED, max_size=3).map(
+    lambda items: [*items, {"A": 1}]
+)
+
+
+def packed_json(value: Any, before: str, indent: bool, twice: bool) -> str:  # noqa: FBT001
+    text = before + orjson.dumps(value, option=orjson.OPT_INDENT_2 if indent else 0).decode()
+    return orjson.dumps(text).decode() if twice else text
+
+
+def packed_xml(element: Element, namespaces: str, before: str, declared: bool) -> str:  # noqa: FBT001
+    declaration = '<?xml version="1.0" encoding="utf-8"?>' if declared else ""
+    return before + declaration + spelled(element, namespaces)
+
+
+PACKED = st.builds(packed_json, WITH_NAMES, BEFORE, st.booleans(), st.booleans()) | st.builds(
+    packed_xml, ELEMENTS, SPELLINGS, BEFORE, st.booleans()
+)
+
+
+@given(PACKED, st.integers(0, 200), DOCUMENTS)
+@example('[1, {}, {"A": 2}]', 200, None)
+def test_a_document_inside_a_text_is_released_by_a_star_alone(packed: str, cut: int, other: Any) -> None:
+    text = packed[: max(cut, 3)] if cut < len(packed) and packed[:1] in "<{" else packed
+    document = {"A": text, "B": [text, "x"], "C": {"A": text}, "hoTen": other}
+    kept = scope("A", "B", "C.A")
+
+    assert limited(kept, document) == {"B": ["x"], "C": {}}
+    assert limited(scope("A.*", "C.A.*"), document) == {"A": text, "C": {"A": text}}
+
+
+@given(PACKED)
+def test_a_document_inside_an_xml_text_is_released_by_a_star_alone(packed: str) -> None:
+    assume(not _CONTROLS.search(packed))
+    body = f"<A x={quoteattr(packed)}><B>{escape(packed)}</B><C>x</C></A>".encode()
+
+    assert scope("A.B", "A.C", "A.@x").limit(body, "text/xml")[0].endswith(b"<A><C>x</C></A>")
+    star = etree.fromstring(scope("A.B.*").limit(body, "text/xml")[0])
+    assert star.findtext("B") == etree.fromstring(body).findtext("B")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "<", "< 5", "<5 tuổi", "[nháp] Giấy khai sinh", "[1] Theo luật", "[1, 2]", "{x", "{ }x{", '"Ánh Sao"', "a<b>", "-", "x: {}"],
+)  # fmt: skip
+def test_a_text_that_only_looks_odd_is_a_single_value(text: str) -> None:
+    assert limited(scope("A"), {"A": text}) == {"A": text}
 
 
 # --- consumer × service × purpose × field ----------------------------------------------------------------
