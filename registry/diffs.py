@@ -19,12 +19,15 @@ _MOST_DIFFERENCES = 200
 def differences(kind: Kind, before: Document | None, after: Document | None) -> list[Difference]:
     """Return what changed, as {pointer, before, after}; long values and long lists are cut short.
 
-    A new or removed object is one difference at the pointer "".
+    A new or removed object is one difference at the pointer "". Of grants nothing is cut short: what they once
+    released has to be known for as long as there is evidence of it.
     """
     before, after = _without_secrets(kind, before), _without_secrets(kind, after)
+    if kind is Kind.GRANT:
+        return list(_walk(before, after, ()))
     found = []
     for difference in _walk(before, after, ()):
-        found.append(difference)
+        found.append({name: _brief(value) for name, value in difference.items()})
         if len(found) == _MOST_DIFFERENCES:
             break
     return found
@@ -40,7 +43,7 @@ def _walk(before: Any, after: Any, at: tuple[str | int, ...]) -> Iterator[Differ
         for index, (old, new) in enumerate(zip(before, after, strict=True)):
             yield from _walk(old, new, (*at, index))
     else:
-        yield {"pointer": pointer_of(at), "before": _brief(before), "after": _brief(after)}
+        yield {"pointer": pointer_of(at), "before": before, "after": after}
 
 
 def _without_secrets(kind: Kind, document: Document | None) -> Document | None:
@@ -49,6 +52,11 @@ def _without_secrets(kind: Kind, document: Document | None) -> Document | None:
         return document
     times = [{name: item[name] for name in ("created_at", "expires_at")} for item in document["secrets"]]
     return document | {"secrets": times}
+
+
+def is_brief(value: object) -> bool:
+    """Say whether this stands for a value that was cut short."""
+    return isinstance(value, dict) and set(value) == {"bytes", "sha256"}
 
 
 def _brief(value: Any) -> Any:

@@ -26,6 +26,7 @@ from gateway.api import (
     organisations,
     proofs,
     reconcile,
+    scopes,
     services,
     subject_keys,
     subjects,
@@ -75,6 +76,7 @@ def all_routes() -> Iterator[Route]:
     yield from subject_keys.ROUTES
     yield from services.ROUTES
     yield from versions.ROUTES
+    yield from scopes.ROUTES
     yield from comparison.ROUTES
     yield from wsdl.ROUTES
     yield from violations.ROUTES

@@ -12,7 +12,7 @@ from starlette.convertors import Convertor, register_url_convertor
 
 from registry.entities import Kind
 
-BELOW = ("actions", "changes", "check", "history")
+BELOW = ("actions", "changes", "check", "history", "scopes")
 """What stands below an object in addresses."""
 TWO_SEGMENTS = frozenset({Kind.NEED, Kind.VERSION, Kind.GRANT})
 _UUID = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"

@@ -457,6 +457,24 @@ SCHEMAS: Mapping[str, Schema] = {
             "total": COUNT,
         }
     ),
+    "Scopes": record(
+        {
+            "items": items(
+                record(
+                    {
+                        **dict.fromkeys(("scope", "purpose"), TEXT),
+                        "since": MAYBE_MOMENT,
+                        "until": MAYBE_MOMENT,
+                        "envelope": items(TEXT),
+                        "namespaces": ANYTHING,
+                        "rules": items(
+                            record({"path": TEXT, "action": TEXT, "keep_last": COUNT, "to": TEXT})
+                        ),
+                    }
+                )
+            )
+        }
+    ),
     "CheckedVersion": record({"version": TEXT, "label": TEXT, "endpoints": items(ENDPOINT)}),
     "ImportedDescription": record(
         {

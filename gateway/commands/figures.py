@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from gateway.commands.access import Access, AsJson, Node, run, segment
-from gateway.commands.failures import WrongUsage
+from gateway.commands.failures import Failed, WrongUsage
 from gateway.commands.say import Json, Out
 
 NOT_GIVEN = Access()
@@ -125,9 +125,27 @@ def evidence_show(
             chain = kept["chain"]
             place = f"{chain['node']}/{chain['slot']} #{chain['batch']}.{chain['position']}"
             out.say(f"Chuỗi: {place}", f"Chain: {place}")
+            await _tell_scope(node, out, kept["record"])
 
     run(access, work, as_json=as_json)
     return 0
+
+
+async def _tell_scope(node: Node, out: Out, record: Json) -> None:
+    """Tell by which field rules an answer was limited, to who may read the grant."""
+    if not record.get("scope") or not record["grant"]:
+        return
+    try:
+        found = await node.get(f"grants/{segment(record['grant'])}/scopes", scope=record["scope"])
+    except Failed:
+        return
+    for scope in found["items"]:
+        out.say(f"Quy tắc trường dữ liệu ({scope['scope']}):", f"Field rules ({scope['scope']}):")
+        rows = [
+            (rule["path"], rule["action"], rule["to"] or rule["keep_last"] or None) for rule in scope["rules"]
+        ]
+        rows += [(path, "keep", "envelope") for path in scope["envelope"]]
+        out.table([("Trường", "Field"), ("Cách xử lý", "Action"), ("", "")], rows)
 
 
 def usage_rebuild(*, access: Access = NOT_GIVEN, as_json: AsJson = False) -> int:
