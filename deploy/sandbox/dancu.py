@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from connectors.builtin.mock.people import Person, household, kin
 from deploy.sandbox.credentials import USER
-from deploy.sandbox.world import SEED, find
+from deploy.sandbox.world import REGISTER, SEED, find
 
 BASE = "/dancu"
 CLIENT = "VN/GOV/DEMO/lgsp"
@@ -39,6 +39,12 @@ ORDER = (
     "MaYeuCau", "MaDVC", "MaTichHop", "MaCanBo", "MaDonVi", "TaiKhoan", "SoDienThoai", "SoDinhDanh", "SoCMND", "HoVaTen",
     "NgayThangNamSinh",
 )  # fmt: skip
+PAGES = ("TuNgay", "DenNgay", "Loai", "Trang", "SoBanGhi")
+"""What the bulk form asks with: from and until (milliseconds), a kind, a page from 0, and its size."""
+MOST_ON_A_PAGE = 50
+FIRST_CHANGE = 1_767_200_400_000
+"""The first person's record changed at midnight of 2026-01-01 in Vietnam, the next one's a day later, and so on."""
+DAY = 86_400_000
 NEEDED = frozenset({"MaYeuCau", "MaDVC", "MaTichHop", "MaCanBo", "MaDonVi", "HoVaTen", "NgayThangNamSinh"})
 LENGTHS = {
     "MaYeuCau": 40, "MaDVC": 20, "MaTichHop": 20, "MaCanBo": 20, "MaDonVi": 35, "SoDinhDanh": 12, "SoCMND": 9, "HoVaTen": 100,
@@ -135,13 +141,17 @@ class PopulationDatabase:
         operation = etree.QName(asked.tag).localname
         if operation not in ("TraCuuThongTinCongDan", "XacThucThongTinCongDan", "CungCapThongTinCongDan"):
             raise _Fault("Client", "Không có dịch vụ này")
-        fields = _checked(asked)
+        names = [etree.QName(child.tag).localname for child in asked]
+        is_bulk = operation == "CungCapThongTinCongDan" and PAGES[0] in names
+        fields = _checked(asked, names, is_bulk=is_bulk)
         if fields["MaDVC"] == FORBIDDEN_PROCEDURE:
             raise _Fault("Server.004", SAID["004"])
         if fields["MaCanBo"] == FORBIDDEN_OFFICER:
             raise _Fault("Server.005", SAID["005"])
         if fields.get("SoDinhDanh") == BROKEN_NUMBER:
             raise _Fault("Server", "ORA-00600 (giả lập)")
+        if is_bulk:
+            return _page(fields)
         person = find(fields.get("SoDinhDanh") or "999" + fields["SoCMND"])
         born = asked[-1][0]
         if person is None or fields["HoVaTen"] != person.name.upper() or not _is_born(person, born):
@@ -153,11 +163,13 @@ class PopulationDatabase:
         return _answer(_shown(person))
 
 
-def _checked(asked: etree._Element) -> dict[str, str]:
+def _checked(asked: etree._Element, names: list[str], *, is_bulk: bool) -> dict[str, str]:
     """Return the request's fields. Raises _Fault for a wrong order, length or namespace."""
-    names = [etree.QName(child.tag).localname for child in asked]
-    right = [name for name in ORDER if name in names]
-    if names != right or not set(names) >= NEEDED or ("SoDinhDanh" in names) == ("SoCMND" in names):
+    order = (*ORDER[: ORDER.index("SoDinhDanh")], *PAGES) if is_bulk else ORDER
+    right = [name for name in order if name in names]
+    needed = (NEEDED & set(order)) | (set(PAGES) if is_bulk else set())
+    one_number = is_bulk or ("SoDinhDanh" in names) != ("SoCMND" in names)
+    if names != right or not set(names) >= needed or not one_number:
         raise _Fault("Client", "Thứ tự hoặc thành phần của thông điệp không hợp lệ")
     if any(etree.QName(child.tag).namespace != ASKED for child in asked.iter()):
         raise _Fault("Client", "Không gian tên không hợp lệ")
@@ -166,9 +178,25 @@ def _checked(asked: etree._Element) -> dict[str, str]:
         value = fields.get(name)
         if value is not None and not 0 < len(value) <= limit:
             raise _Fault("Client", f"Độ dài của {name} không hợp lệ")
-    if fields["MaTichHop"] != INTEGRATION or len(asked[-1]) != 1:
+    if fields["MaTichHop"] != INTEGRATION or len(asked[-1]) != (0 if is_bulk else 1):
         raise _Fault("Client", "MaTichHop hoặc NgayThangNamSinh không hợp lệ")
     return fields
+
+
+def _page(fields: Mapping[str, str]) -> Response:
+    """Return one page of those whose records changed between two moments."""
+    if not all(fields[name].isascii() and fields[name].isdecimal() for name in PAGES if name != "Loai"):
+        raise _Fault("Client", "TuNgay, DenNgay, Trang và SoBanGhi phải là số")
+    since, until, page, size = (int(fields[name][:15]) for name in PAGES if name != "Loai")
+    if since > until or not 0 < size <= MOST_ON_A_PAGE:
+        raise _Fault("Client", f"Khoảng ngày hoặc SoBanGhi (1 đến {MOST_ON_A_PAGE}) không hợp lệ")
+    changed = [
+        number
+        for place, number in enumerate(REGISTER.numbers())
+        if since <= FIRST_CHANGE + place * DAY <= until
+    ]
+    found = [person for number in changed[page * size : (page + 1) * size] if (person := find(number))]
+    return _answer(_shown(*found)) if found else Response(b"", 200, media_type="text/xml")
 
 
 def _is_born(person: Person, given: etree._Element) -> bool:
@@ -176,7 +204,13 @@ def _is_born(person: Person, given: etree._Element) -> bool:
     return form is not None and given.text == person.born.strftime(form)
 
 
-def _shown(person: Person) -> str:
+def _shown(*persons: Person) -> str:
+    """Return persons as an answer has them."""
+    found = "".join(f"<CongDan>{_person(person)}</CongDan>" for person in persons)
+    return f'<CongdanCollection xmlns="{ANSWERED}">{found}</CongdanCollection>'
+
+
+def _person(person: Person) -> str:
     """Return a person in the order of the database; districts are no more, so no place has one."""
     members = household(SEED, person.number)
     parts = {
@@ -199,7 +233,7 @@ def _shown(person: Person) -> str:
         "ChuHo": _relative(members[0], "01" if members[0] == person else "99"),
         "GhiChu": "Dữ liệu giả lập",
     }
-    return f'<CongdanCollection xmlns="{ANSWERED}"><CongDan>{_parts(parts)}</CongDan></CongdanCollection>'
+    return _parts(parts)
 
 
 def _parts(parts: Mapping[str, str]) -> str:
@@ -240,7 +274,14 @@ def wsdl(address: str) -> str:
         for name in ORDER
     )
     operations = ("TraCuuThongTinCongDan", "XacThucThongTinCongDan", "CungCapThongTinCongDan")
-    roots = "".join(f'<xs:element name="{name}" type="t:YeuCau"/>' for name in operations)
+    head = "".join(
+        f'<xs:element name="{name}" type="xs:string"{_occurs(name)}/>'
+        for name in ORDER[: ORDER.index("SoDinhDanh")]
+    ) + "".join(f'<xs:element name="{name}" type="xs:string"/>' for name in PAGES)
+    roots = "".join(
+        f'<xs:element name="{name}" type="t:{"Trang" if name == operations[-1] else "YeuCau"}"/>'
+        for name in operations
+    )
     messages = "".join(
         f'<message name="{name}"><part name="p" element="t:{name}"/></message>'
         f'<message name="{name}Ra"><part name="p" element="a:{_root_of(name)}"/></message>'
@@ -260,7 +301,8 @@ def wsdl(address: str) -> str:
   xmlns:a="{ANSWERED}" xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="{ASKED}"><types>
 <xs:schema targetNamespace="{ASKED}" elementFormDefault="qualified"><xs:complexType name="Ngay"><xs:choice>
 <xs:element name="Nam" type="xs:string"/><xs:element name="NgayThangNam" type="xs:string"/></xs:choice></xs:complexType>
-<xs:complexType name="YeuCau"><xs:sequence>{fields}</xs:sequence></xs:complexType>{roots}</xs:schema>
+<xs:complexType name="YeuCau"><xs:sequence>{fields}</xs:sequence></xs:complexType>
+<xs:complexType name="Trang"><xs:sequence>{head}</xs:sequence></xs:complexType>{roots}</xs:schema>
 <xs:schema targetNamespace="{ANSWERED}" elementFormDefault="qualified"><xs:element name="CongdanCollection"><xs:complexType>
 <xs:sequence><xs:element name="CongDan" minOccurs="0" maxOccurs="unbounded"><xs:complexType><xs:sequence>
 <xs:any minOccurs="0" maxOccurs="unbounded" processContents="skip"/></xs:sequence></xs:complexType></xs:element></xs:sequence>

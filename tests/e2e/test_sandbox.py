@@ -167,6 +167,17 @@ def test_an_insurance_failure_stands_in_its_code(bhxh: Database, number: str | N
     assert answer == {"dataThongTinHgd": [], "errorCode": code}
 
 
+@pytest.mark.parametrize(
+    ("number", "born", "known", "sex"), [("9999000001", "1938", 1, 2), ("9999000002", "195007", 2, 3)]
+)
+def test_a_birthday_may_be_known_in_part_only(
+    bhxh: Database, number: str, born: str, known: int, sex: int
+) -> None:
+    (person,) = ask_bhxh(bhxh, "getTraCuuTtHgdByMaSoBhxh", maSoBhxh=number)["dataThongTinHgd"]
+
+    assert (person["ngaySinh"], person["loaiNgaySinh"], person["gioiTinh"]) == (born, known, sex)
+
+
 def test_a_person_is_found_by_the_known_part_of_a_birthday(bhxh: Database) -> None:
     head = ask_bhxh(bhxh, "getTraCuuThongTinHgd", hoTen=bhxh.examples["hoVaTen"])["dataThongTinHgd"][0]
     year = head["ngaySinh"][:4]
@@ -236,6 +247,8 @@ BIRTH = {
         ({"data": "<khaiSinh/>", "maDonVi": "H99.31"}, 0, "106"),
         ({"data": "<khaiSinh/>", "ngayTiepNhan": "15/01/2026"}, 0, "302"),
         ({"data": {"khaiSinh": {}}}, 0, "500"),
+        ({"data": "<khaiSinh/>", "maDonVi": "000.00.31.H55"}, 0, "108"),
+        ({"data": "<khaiSinh/>", "maDonVi": "000.00.99.H99"}, 0, "101"),
     ],
 )
 def test_a_civil_status_dossier_is_judged_inside_its_answer(
@@ -244,6 +257,42 @@ def test_a_civil_status_dossier_is_judged_inside_its_answer(
     answer = ask(databases["hotich"], "dangKyHoTich", **{**BIRTH, **more})
 
     assert (answer["status"], answer["errorCode"]) == (status, code)
+
+
+APPLICANT = {"fullName": "Nguyễn Giả Lập", "birthDate": "01/02/1990", "genderId": "1", "idNumber": "C9999999"}
+
+
+@pytest.mark.parametrize(
+    ("more", "status"),
+    [
+        ({"idTypeId": "0"}, "1"),
+        ({"idTypeId": "2"}, "1"),
+        ({"idTypeId": "4"}, "0"),
+        ({"idTypeId": "0", "genderId": "2"}, "0"),
+        ({"idTypeId": "0", "birthDate": "1990-02-01"}, "0"),
+    ],
+)
+def test_criminal_records_know_passports_and_residence_cards(
+    databases: dict[str, Database], more: dict[str, str], status: str
+) -> None:
+    answer = ask(databases["lltp"], "nhanHoSoDangKy", **{**APPLICANT, **more})
+
+    assert answer["STATUS"] == status
+
+
+def test_criminal_records_are_listed_and_acknowledged(databases: dict[str, Database]) -> None:
+    lltp = databases["lltp"]
+    kinds = {one["id"]: one["name"] for one in ask(lltp, "traDanhMuc", categoryId="IDTYPE")["items"]}
+    listed = ask(lltp, "traDsTrangThaiHs", fromDate="01/01/2026", toDate="31/01/2026")["items"]
+    known = ask(lltp, "nhanHoSoDangKy", **APPLICANT, idTypeId="2")["declarationId"]
+
+    assert kinds == {"0": "Hộ chiếu", "1": "CMND", "2": "Thẻ thường trú", "3": "CCCD"}
+    assert ask(lltp, "traDanhMuc", categoryId="KHONG-CO")["STATUS"] == "2"
+    assert ask(lltp, "traDsTrangThaiHs", fromDate="01/01/2026", toDate="31/12/2026")["STATUS"] == "0"
+    assert {one["declarationStatus"] for one in listed} <= {"3", "4", "5"}
+    assert ask(lltp, "traTrangThaiHs", declarationId=known)["STATUS"] == "1"
+    assert ask(lltp, "danhDauHsThanhCong", declarationId=known)["STATUS"] == "1"
+    assert ask(lltp, "danhDauHsThanhCong", declarationId="12")["STATUS"] == "2"
 
 
 def test_nobody_is_found_where_nobody_is(databases: dict[str, Database]) -> None:

@@ -27,6 +27,8 @@ from tests.connectors import a_call, a_context
 from tests.e2e.node import running_node
 from tests.e2e.test_sandbox import Database, running
 
+BEGIN, DAY = 1_767_200_400_000, 86_400_000
+"""Midnight of 2026-01-01 in Vietnam, and a day, in milliseconds."""
 TOLD = {"x-officer": "CB-01", "x-procedure": "1.000001"}
 
 
@@ -137,6 +139,18 @@ def zeep_asks(zeep: Any, dancu: Database, **more: Any) -> Any:
     return zeep.TraCuuThongTinCongDan(**asked | more)
 
 
+def test_zeep_reads_the_bulk_form_page_by_page(zeep: Any, dancu: Database) -> None:
+    head = {"MaYeuCau": "1", "MaDVC": "1.000001", "MaTichHop": "037", "MaCanBo": "CB-01", "MaDonVi": "H99.1"}
+    pages = [
+        zeep.CungCapThongTinCongDan(
+            **head, TuNgay=str(BEGIN), DenNgay=str(BEGIN + 4 * DAY), Loai="1", Trang=str(page), SoBanGhi="2"
+        )
+        for page in range(3)
+    ]
+
+    assert [len(page.CongDan if hasattr(page, "CongDan") else page) for page in pages] == [2, 2, 1]
+
+
 def test_zeep_finds_a_person(zeep: Any, dancu: Database) -> None:
     found = zeep_asks(zeep, dancu)
 
@@ -207,10 +221,31 @@ async def test_an_old_number_finds_the_same_person_with_all_that_the_database_te
     assert found["SoDinhDanh"] == dancu.examples["soDinhDanh"]
     assert " ".join(found["HoVaTen"].values()) == person["HoVaTen"]
     assert found["GioiTinh"] == dancu.examples["gioiTinh"]
+    assert found["NhomMau"] == "00"  # not known, and no blood group
     assert found["ThuongTru"]["QuocGia"] == "VN"
     assert "MaQuanHuyen" not in found["ThuongTru"]  # there are no districts any more
     assert found["Cha"]["HoVaTen"].split()[0] == found["HoVaTen"]["Ho"]
     assert found["ChuHo"]["QuanHe"] == "01"
+
+
+async def test_the_bulk_form_comes_in_pages_until_nobody_is_left(dancu: Database) -> None:
+    async with connected(dancu) as connector:
+        asked = {"TuNgay": str(BEGIN), "DenNgay": str(BEGIN + 6 * DAY), "Loai": "1", "SoBanGhi": "3"}
+        pages = [
+            told(await ask(connector, asked | {"Trang": str(page)}, "CungCapThongTinCongDan"))
+            for page in range(4)
+        ]
+        backwards = await ask(
+            connector, asked | {"TuNgay": str(BEGIN + 7 * DAY), "Trang": "0"}, "CungCapThongTinCongDan"
+        )
+
+    numbers = [person["SoDinhDanh"] for page in pages for person in page["CongDan"]]
+    assert [len(page["CongDan"]) for page in pages] == [3, 3, 1, 0]
+    assert len(set(numbers)) == 7
+    assert dancu.examples["soDinhDanh"] == numbers[0]
+    assert pages[3]["found"] is False
+    assert isinstance(backwards, Done)
+    assert backwards.status == 400
 
 
 async def test_the_connector_tells_nobody_errors_and_outages_apart(dancu: Database) -> None:
