@@ -263,6 +263,15 @@ class TestSQL(ConnectorContract):
         pytest.skip("the driver gives such a connection up, and tells the event loop, which fails the test")
 
 
+class TestSQLOnMariaDB(TestSQL):
+    @pytest.fixture
+    def upstream(self, mariadb_provider: Database) -> tuple[str, int]:
+        return "127.0.0.1", mariadb_provider.port
+
+    def settings(self, address: Address) -> Mapping[str, Any]:
+        return {**super().settings(address), "database_kind": "mariadb"}
+
+
 class TestEcho(ConnectorContract):
     connector = EchoConnector
     talks = False

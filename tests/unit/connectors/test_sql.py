@@ -14,7 +14,7 @@ import pytest
 from connectors.builtin.sql.connector import SQLConnector
 from connectors.builtin.sql.settings import SQLSettings
 from connectors.contract import Busy, Call, Done, HTTPClient, Rejected, Result, Unknown, Unreachable
-from connectors.errors import EgressDenied, NoAnswer, SecretUnknown
+from connectors.errors import BadAnswer, EgressDenied, NoAnswer, SecretUnknown
 from tests.connectors import a_call, a_context
 from tests.databases import NAME_NFC, PASSWORD, READER, WRITER, Database
 from tests.hostile import free_port
@@ -152,6 +152,52 @@ async def test_several_rows_where_one_was_declared_are_no_answer(provider_databa
         result = await connector.call(ask("so=0"))
 
     assert result == Unknown(reason="several-rows", rubbish=True)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("integer", "'mười'"),
+        ("integer", "9007199254740992"),
+        ("integer", "1.5"),
+        ("bigint", "'1 '"),
+        ("decimal", "'1e3'"),
+        ("number", "'x'"),
+        ("boolean", "2"),
+        ("date", "'28/02/1990'"),
+        ("datetime", "'1990-02-28'"),
+        ("json", "'{'"),
+    ],
+)
+@pytest.mark.parametrize("result", ["one", "list"])
+async def test_a_value_of_another_type_than_declared_never_leaves(
+    provider_database: Database, column: str, value: str, result: str
+) -> None:
+    statement = {"text": f"SELECT {value} AS a", "result": result, "columns": {"a": column}}
+    async with connecting(provider_database, {"traCuu": statement}) as connector:
+        results = [await connector.call(ask()) for _ in range(2)]
+
+    assert results == [Unknown(reason="result", rubbish=True)] * 2
+
+
+async def test_a_document_that_is_not_alone_is_no_answer(provider_database: Database) -> None:
+    statement = {"text": "SELECT '{}' AS a, 'y' AS b", "result": "document"}
+    async with connecting(provider_database, {"traCuu": statement}) as connector:
+        assert await connector.call(ask()) == Unknown(reason="result", rubbish=True)
+
+
+async def test_a_wrong_value_in_the_middle_of_a_stream_breaks_it_off(provider_database: Database) -> None:
+    kind = provider_database.kind
+    text = MANY[kind].replace("AS stt", "AS dung", 1)
+    number = "i" if kind == "postgresql" else "seq"
+    text = text.replace(
+        "SELECT ", f"SELECT CASE WHEN {number} = 9000 THEN 9007199254740992 ELSE {number} END AS stt, "
+    )
+    async with connecting(provider_database, {"traCuu": many(kind, text=text)}, pool_size=1) as connector:
+        result = await connector.call(ask("n=10000", seconds=30))
+        with pytest.raises(BadAnswer, match="rubbish"):
+            await body_of(result)
+        assert len(await document(await connector.call(ask("n=10")))) == 10
 
 
 async def test_the_databases_own_json_goes_out_as_it_stands(provider_database: Database) -> None:
