@@ -1,23 +1,27 @@
 """Reading a provider's answer: the success rule of a service, compiled. Pure."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
 import orjson
+from lxml import etree
 
 from connectors.message import Body, Headers
 from gateway.exchange import Reason
+from gateway.transforms.minimise.documents import Unreadable, read_xml
 from registry.entities import Condition, SuccessRule
 from registry.evidence import Outcome
 
 _ABSENT = object()
+_CHARSET = re.compile(rb"""charset\s*=\s*"?([A-Za-z0-9._:-]{1,40})""", re.IGNORECASE)
 
 
 class _Answer:
     """What a provider answered. `body` None: it is not looked into, being a stream or none at all."""
 
-    __slots__ = ("_json", "body", "headers", "is_broken", "status")
+    __slots__ = ("_json", "_xml", "body", "headers", "is_broken", "status")
 
     def __init__(self, status: int, headers: Headers, body: bytes | None) -> None:
         self.status = status
@@ -25,6 +29,7 @@ class _Answer:
         self.body = body
         self.is_broken = False
         self._json: Any = _ABSENT  # Any: foreign JSON
+        self._xml: etree._Element | None = None
 
     def json(self) -> Any:  # Any: foreign JSON
         """Return the body as JSON; one that is none is noted as broken, and everything in it is absent."""
@@ -34,6 +39,16 @@ class _Answer:
             except orjson.JSONDecodeError:
                 self.is_broken = True
         return self._json
+
+    def xml(self) -> etree._Element | None:
+        """Return the body's root element; None for a body that is no XML, which is noted as broken."""
+        if self._xml is None and not self.is_broken:
+            charset = _CHARSET.search(dict(self.headers).get(b"content-type", b""))
+            try:
+                self._xml = read_xml(self.body or b"", charset[1].decode() if charset else "")
+            except Unreadable:
+                self.is_broken = True
+        return self._xml
 
 
 @lru_cache(maxsize=4096)
@@ -54,6 +69,29 @@ def pointed(document: Any, pointer: str) -> Any:  # Any: foreign JSON
         if document is _ABSENT:
             return _ABSENT
     return document
+
+
+def found_in(root: etree._Element | None, steps: Sequence[str]) -> object:
+    """Return the text of the first element, or attribute (`@name`), that a path of local names leads to."""
+    if root is None or etree.QName(root).localname != steps[0]:
+        return _ABSENT
+    return next(_texts(root, steps[1:]), _ABSENT)
+
+
+def _texts(element: etree._Element, steps: Sequence[str]) -> Iterator[str]:
+    if not steps:
+        text = "".join(map(str, element.itertext())).strip()
+        yield text or (" " if len(element) else "")  # with elements in it, it is not empty
+    elif steps[0].startswith("@"):
+        yield from (
+            str(value)
+            for name, value in element.attrib.items()
+            if etree.QName(name).localname == steps[0][1:]
+        )
+    else:
+        for child in element:
+            if etree.QName(child).localname == steps[0]:
+                yield from _texts(child, steps[1:])
 
 
 def is_absent(value: object) -> bool:
@@ -79,6 +117,9 @@ def _reader(at: str) -> Callable[[_Answer], object]:
     if kind == "header":
         name = rest.lower().encode()
         return lambda answer: dict(answer.headers).get(name, _ABSENT)
+    if kind == "xml":
+        steps = rest.split("/")[1:]
+        return lambda answer: found_in(answer.xml(), steps)
     return lambda answer: pointed(answer.json(), rest)
 
 
@@ -107,7 +148,7 @@ def _test(condition: Condition) -> _Test:
 
 
 def _reads_body(condition: Condition) -> bool:
-    return condition.at == "body" or condition.at.startswith("pointer:")
+    return condition.at == "body" or condition.at.startswith(("pointer:", "xml:"))
 
 
 class Judge:
@@ -128,7 +169,7 @@ class Judge:
         """Return the outcome and, unless it is a success, the reason.
 
         What is streamed, or has no body by its nature (None), is judged by status and headers alone. An answer of
-        2xx that should be JSON by the rule and is not is a provider failure.
+        2xx that should be JSON, or XML, by the rule and is not is a provider failure.
         """
         if self._plain:
             return _by_status(status)

@@ -222,12 +222,17 @@ class Delegation(Entity):
 class Condition(Entity):
     """One look at a provider's answer.
 
-    `at` is `status`, `header:NAME`, `pointer:/JSON/pointer` or `body` (then only `empty` makes sense).
+    `at` is `status`, `header:NAME`, `pointer:/JSON/pointer`, `xml:/Root/Element` (local names; `@name` last for an
+    attribute; the first one that is there) or `body` (then only `empty` makes sense).
     Values are compared as text; a number or boolean in JSON is compared in its JSON spelling.
     """
 
     at: Annotated[
-        str, StringConstraints(pattern=r"^(status|body|header:[A-Za-z0-9-]+|pointer:(/.*)?)$", max_length=300)
+        str,
+        StringConstraints(
+            pattern=r"^(status|body|header:[A-Za-z0-9-]+|pointer:(/.*)?|xml:(/[^/@\s]+)+(/@[^/@\s]+)?)$",
+            max_length=300,
+        ),
     ]
     equals: tuple[str, ...] = ()
     starts_with: tuple[str, ...] = ()

@@ -5,7 +5,9 @@ import pytest
 from connectors.message import Headers
 from gateway.exchange import Reason
 from gateway.success import Judge
+from registry.documents import parse_as
 from registry.entities import Condition, SuccessRule
+from registry.errors import Invalid
 from registry.evidence import Outcome
 
 JSON: Headers = [(b"content-type", b"application/json")]
@@ -154,3 +156,62 @@ def test_what_is_absent_in_a_page_is_no_condition_that_holds() -> None:
 def test_only_a_rule_on_bodies_asks_for_plain_ones() -> None:
     assert Judge(SuccessRule(success=(Condition(at="pointer:/a", present=True),))).reads_body
     assert not Judge(SuccessRule(success=(Condition(at="header:a", present=True),))).reads_body
+
+
+XML: Headers = [(b"content-type", b"text/xml")]
+SOAP = SuccessRule(
+    success=(Condition(at="xml:/Envelope/Body/KetQua/Ma", equals=("0",)),),
+    nothing_found=(
+        Condition(at="xml:/Envelope/Body/KetQua/@so", equals=("0",)),
+        Condition(at="xml:/Envelope/Body", empty=True),
+    ),
+    business_failure=(Condition(at="xml:/Envelope/Body/Fault/faultcode", starts_with=("s:Client",)),),
+)
+
+
+def enveloped(content: str, encoding: str = "utf-8") -> bytes:
+    text = f'<?xml version="1.0" encoding="{encoding}"?><s:Envelope xmlns:s="urn:s"><s:Body>{content}</s:Body></s:Envelope>'
+    return text.encode(encoding)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "outcome"),
+    [
+        pytest.param(200, enveloped("<KetQua xmlns='urn:a'><Ma> 0 </Ma></KetQua>"), Outcome.SUCCESS, id="a code"),
+        pytest.param(200, enveloped("<k:KetQua xmlns:k='urn:a'><k:Ma><b>0</b></k:Ma></k:KetQua>"), Outcome.SUCCESS, id="deeper text"),
+        pytest.param(200, enveloped("<KetQua><Ma>1</Ma></KetQua>"), Outcome.BUSINESS_FAILURE, id="another code"),
+        pytest.param(200, enveloped("<KetQua/><KetQua><Ma>0</Ma></KetQua>"), Outcome.SUCCESS, id="the first that is there"),
+        pytest.param(200, enveloped("<KetQua><Khac/></KetQua>"), Outcome.BUSINESS_FAILURE, id="no code"),
+        pytest.param(200, enveloped("<KetQua so='0'><Ma>1</Ma></KetQua>"), Outcome.SUCCESS, id="an attribute"),
+        pytest.param(200, enveloped(""), Outcome.SUCCESS, id="nothing in it"),
+        pytest.param(500, enveloped("<s:Fault><faultcode>s:Client.004</faultcode></s:Fault>"), Outcome.BUSINESS_FAILURE, id="a fault that is no failure"),
+        pytest.param(500, enveloped("<s:Fault><faultcode>s:Server</faultcode></s:Fault>"), Outcome.PROVIDER_FAILURE, id="one that is"),
+        pytest.param(200, enveloped("<KetQua><Ma>0</Ma></KetQua>", "utf-16"), Outcome.SUCCESS, id="UTF-16"),
+        pytest.param(200, b"<html", Outcome.PROVIDER_FAILURE, id="no XML"),
+        pytest.param(200, b"{}", Outcome.PROVIDER_FAILURE, id="JSON"),
+        pytest.param(200, b"<!DOCTYPE a [<!ENTITY b 'c'>]>" + enveloped("<KetQua><Ma>0</Ma></KetQua>")[38:], Outcome.PROVIDER_FAILURE, id="a DOCTYPE"),
+        pytest.param(404, b"<html", Outcome.BUSINESS_FAILURE, id="a page with 404"),
+    ],
+)  # fmt: skip
+def test_xml_is_read_by_local_names(status: int, body: bytes, outcome: Outcome) -> None:
+    assert Judge(SOAP).judge(status, XML, body)[0] is outcome
+    assert Judge(SOAP).reads_body
+
+
+def test_the_charset_of_the_headers_goes_first() -> None:
+    rule = SuccessRule(success=(Condition(at="xml:/a", equals=("Đúng",)),))
+    body = "<a>Đúng</a>".encode("utf-16")
+    latin = "<a>x\xe9</a>".encode("latin-1")
+
+    assert Judge(rule).judge(200, XML, body)[0] is Outcome.SUCCESS
+    french = Judge(SuccessRule(success=(Condition(at="xml:/a", equals=("xé",)),)))
+    assert (
+        french.judge(200, [(b"content-type", b'text/xml; charset="iso-8859-1"')], latin)[0] is Outcome.SUCCESS
+    )
+    assert french.judge(200, XML, latin)[0] is Outcome.PROVIDER_FAILURE
+
+
+@pytest.mark.parametrize("at", ["xml:", "xml:a", "xml:/", "xml:/a//b", "xml:/@a", "xml:/a/@b/c", "xml:/a b"])
+def test_paths_that_are_none_are_refused(at: str) -> None:
+    with pytest.raises(Invalid, match="at"):
+        parse_as(SuccessRule, {"success": [{"at": at, "present": True}]})
