@@ -6,18 +6,21 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 from lxml import etree
 
-from registry.entities import Kind
-from tests.e2e.node import Caller, RunningNode, running_node
+from connectors.builtin.soap.envelope import SOAP_12
+from registry.entities import Kind, VersionSpec
+from tests.e2e.node import AUTHOR, Caller, RunningNode, running_node
 from tests.factories import a_service
 from tests.hostile import hostile
-from tests.soap import NS, SCHEMA, Provider, a_wsdl, an_answer, an_envelope
+from tests.soap import NS, SCHEMA, Provider, a_fault, a_wsdl, an_answer, an_envelope
 
+WRITTEN = [field.name for field in fields(VersionSpec)]
 IMPORT = f'<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"><xs:import namespace="{NS}" schemaLocation="kieu.xsd"/></xs:schema>'
 ANSWER = (
     f'<t:TraCuuResponse xmlns:t="{NS}"><t:nguoi ma="A1"><t:hoTen>Nguyễn Thị Ánh Tuyết</t:hoTen><t:tuoi>30</t:tuoi>'
@@ -97,3 +100,55 @@ async def test_the_next_wsdl_is_compared_for_whom_it_breaks(node: RunningNode, t
     gone = {"verdict": "breaking", "rule": "property-removed", "field": "nguoi.tuoi", "way": "reply"}
     found = [one for one in told["changes"] if gone.items() <= one.items()]
     assert [one["consumers"] for one in found] == [["H99:mot-cua"]]
+
+
+FAULTS: dict[str, tuple[bytes, int, str, str]] = {
+    "the caller's (1.1)": (an_answer(a_fault("Client"), "500 X"), 400, "business_failure", "provider-said-no"),
+    "the caller's (1.2)": (an_answer(a_fault("Sender", soap=SOAP_12), "500 X"), 400, "business_failure", "provider-said-no"),
+    "the provider's (1.1)": (an_answer(a_fault("Server"), "500 X"), 502, "provider_failure", "provider-error"),
+    "the provider's (1.2)": (an_answer(a_fault("Receiver", soap=SOAP_12), "500 X"), 502, "provider_failure", "provider-error"),
+    "with status 200": (an_answer(a_fault("Server")), 502, "provider_failure", "provider-error"),
+    "one that means nothing found": (an_answer(a_fault("Server.201"), "500 X"), 500, "success", ""),
+    "one that is a business failure": (an_answer(a_fault("Server.004"), "500 X"), 500, "business_failure", "provider-said-no"),
+    "credentials": (an_answer(b"", "401 X"), 502, "provider_failure", "provider-credentials"),
+    "no SOAP": (an_answer(b"<html/>"), 502, "provider_failure", "provider-rubbish"),
+    "a page with 503": (an_answer(b"<html/>", "503 X"), 502, "provider_failure", "provider-error"),
+    "cut": (an_answer(a_fault("Client"), "500 X")[:-20], 504, "unknown", "provider-timeout"),
+}  # fmt: skip
+RULE = {
+    "nothing_found": [{"at": "pointer:/fault/subcode", "equals": ["201"]}],
+    "business_failure": [{"at": "pointer:/fault/subcode", "equals": ["004"]}],
+}
+
+
+async def test_every_kind_of_fault_has_its_outcome_in_the_evidence(node: RunningNode, tmp_path: Path) -> None:
+    await node.add(Kind.SERVICE, a_service("HoTichLoi"))
+    provider = Provider(an_answer(an_envelope(ANSWER)))
+    files = written(tmp_path, SCHEMA)
+    async with hostile(provider) as server:
+        await lgsp(
+            node, "import", "wsdl", *files, "--service", "HoTichLoi", "--version", "1.0", "--url", server.address,
+            "--environment", "production",
+        )  # fmt: skip
+        draft = await node.registry.get(Kind.VERSION, "HoTichLoi/1.0")
+        document = {name: draft.document[name] for name in WRITTEN if name in draft.document} | {
+            "success_rule": RULE
+        }
+        document["endpoints"]["production"] |= {"breaker": {"failures": 1000}, "deadline_seconds": 0.5}
+        await node.register.replace(
+            Kind.VERSION, draft.id, document, expected_version=draft.version, author=AUTHOR
+        )
+        await node.step(Kind.VERSION, draft.id, "publish")
+        await node.grant("HoTichLoi")
+        await node.settled()
+        caller = await node.client("một cửa (lỗi)", system="H99:mot-cua")
+        found = {}
+        for name, (answer, *_) in FAULTS.items():
+            provider.answer = answer
+            reply = await caller.call("/HoTichLoi/1.0/TraCuu", "POST", json={"soDinhDanh": "001234567890"})
+            record = (await lgsp(node, "evidence", "show", reply.headers["lgsp-exchange-id"]))["records"][-1][
+                "record"
+            ]
+            found[name] = (reply.status_code, record["outcome"], record["reason"])
+
+    assert found == {name: expected for name, (_, *rest) in FAULTS.items() for expected in [tuple(rest)]}
