@@ -50,6 +50,9 @@ async def once(
     return result, parts
 
 
+SOAPS = [("1.1", SOAP_11), ("1.2", SOAP_12)]
+
+
 @pytest.mark.parametrize("version", ["1.1", "1.2"])
 async def test_json_goes_out_as_the_ports_soap_and_comes_back_as_json(version: str) -> None:
     soap = SOAP_11 if version == "1.1" else SOAP_12
@@ -67,12 +70,17 @@ async def test_json_goes_out_as_the_ports_soap_and_comes_back_as_json(version: s
         assert "soapaction" not in head
 
 
-async def test_rpc_parts_stand_in_an_element_named_like_the_operation() -> None:
-    answer = an_envelope('<m:CongResponse xmlns:m="urn:vi-du:cong"><tong>3</tong></m:CongResponse>')
-    result, parts = await once(an_answer(answer), {"port": "R"}, body=b'{"x": 1, "y": 2}', operation="Cong")
+@pytest.mark.parametrize(("version", "soap"), SOAPS)
+async def test_rpc_parts_stand_in_an_element_named_like_the_operation(version: str, soap: str) -> None:
+    content = '<m:CongResponse xmlns:m="urn:vi-du:cong"><tong>3</tong></m:CongResponse>'
+    settings = {"port": "R", "wsdl": a_wsdl(version=version)}
+    answer = an_answer(an_envelope(content, soap=soap))
+    result, parts = await once(answer, settings, body=b'{"x": 1, "y": 2}', operation="Cong")
 
     assert told(result) == {"tong": 3}
-    wrapper = etree.fromstring(parts.provider.bodies[0])[0][0]
+    sent = etree.fromstring(parts.provider.bodies[0])
+    wrapper = sent[0][0]
+    assert sent.tag == f"{{{soap}}}Envelope"
     assert (wrapper.tag, [(part.tag, part.text) for part in wrapper]) == (
         "{urn:vi-du:cong}Cong",
         [("x", "1"), ("y", "2")],
@@ -315,10 +323,12 @@ async def test_xml_that_is_not_clean_is_rejected_unsent(body: bytes) -> None:
 # --- security ---------------------------------------------------------------------------------------------
 
 
-async def test_a_user_name_token_hashes_password_nonce_and_time() -> None:
-    async with soap_parts(an_answer(an_envelope(REPLY)), mk="b1 m4t&") as parts:
+@pytest.mark.parametrize(("version", "soap"), SOAPS)
+async def test_a_user_name_token_hashes_password_nonce_and_time(version: str, soap: str) -> None:
+    async with soap_parts(an_answer(an_envelope(REPLY, soap=soap)), mk="b1 m4t&") as parts:
         connector = await parts.connector(
-            security={"kind": "username-token", "username": "lgsp", "password": "secret:mk"}
+            wsdl=a_wsdl(version=version),
+            security={"kind": "username-token", "username": "lgsp", "password": "secret:mk"},
         )
         for _ in range(2):
             await ask(connector)
@@ -337,18 +347,42 @@ async def test_a_user_name_token_hashes_password_nonce_and_time() -> None:
     assert b"b1 m4t" not in b"".join(parts.provider.bodies)
 
 
-@pytest.mark.parametrize("kind", ["rsa", "ec"])
-async def test_body_and_time_are_signed_so_that_others_can_verify(kind: str) -> None:
-    key, certificate = a_certificate(kind)
-    async with soap_parts(an_answer(an_envelope(REPLY)), khoa=key, ct=certificate) as parts:
+@pytest.mark.parametrize(("version", "soap"), SOAPS)
+async def test_a_user_name_token_may_show_the_password_as_text(version: str, soap: str) -> None:
+    async with soap_parts(an_answer(an_envelope(REPLY, soap=soap)), mk="b1 m4t&<") as parts:
         connector = await parts.connector(
-            security={"kind": "x509", "key": "secret:khoa", "certificate": "secret:ct"}
+            wsdl=a_wsdl(version=version),
+            security={
+                "kind": "username-token", "username": "lgsp&", "password": "secret:mk", "password_type": "text",
+            },
+        )  # fmt: skip
+        assert told(await ask(connector)) == FOUND
+        await connector.close()
+
+    header = etree.fromstring(parts.provider.bodies[0]).find(f"{{{soap}}}Header/{{{WSSE}}}Security")
+    assert header is not None
+    assert header.get(f"{{{soap}}}mustUnderstand") == "1"
+    password = header.find(f".//{{{WSSE}}}Password")
+    assert password is not None
+    assert (header.findtext(f".//{{{WSSE}}}Username"), password.text) == ("lgsp&", "b1 m4t&<")
+    assert password.get("Type", "").endswith("#PasswordText")
+    assert "b1 m4t" not in "".join(parts.log.lines)
+
+
+@pytest.mark.parametrize(("version", "soap"), SOAPS)
+@pytest.mark.parametrize("kind", ["rsa", "ec"])
+async def test_body_and_time_are_signed_so_that_others_can_verify(kind: str, version: str, soap: str) -> None:
+    key, certificate = a_certificate(kind)
+    async with soap_parts(an_answer(an_envelope(REPLY, soap=soap)), khoa=key, ct=certificate) as parts:
+        connector = await parts.connector(
+            wsdl=a_wsdl(version=version),
+            security={"kind": "x509", "key": "secret:khoa", "certificate": "secret:ct"},
         )
         assert told(await ask(connector)) == FOUND
         await connector.close()
 
     sent = parts.provider.bodies[0]
-    assert verified(sent, certificate) == {f"{{{SOAP_11}}}Body", f"{{{WSU}}}Timestamp"}
+    assert verified(sent, certificate) == {f"{{{soap}}}Body", f"{{{WSU}}}Timestamp"}
     assert verified_by_signxml(sent, certificate) == 2
     assert verified(sent.replace(b"001099000001", b"001099000002"), certificate) == set()
     assert key.split("\n")[1] not in sent.decode()
