@@ -3,13 +3,14 @@
 `settings` holds what is declared, `headers` makes what is fixed, `tokens` fetches what is not.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from connectors.contract import ConnectorContext
 from connectors.credentials.headers import (
     Credentials,
     CredentialsRefused,
     FixedHeaders,
+    Part,
     Sender,
     basic,
     basic_part,
@@ -21,6 +22,7 @@ from connectors.credentials.settings import (
     AnyCredentials,
     Basic,
     CredentialSettings,
+    FetchedToken,
     Header,
     HeaderName,
     HeaderValue,
@@ -33,7 +35,7 @@ from connectors.credentials.settings import (
     Triple,
     authority_of,
 )
-from connectors.credentials.tokens import OAuth2Tokens
+from connectors.credentials.tokens import FetchedTokens, OAuth2Tokens
 
 __all__ = [
     "SECRET",
@@ -67,11 +69,22 @@ def make_credentials(
         case Triple():
             return FixedHeaders(headers, context, [keys_part(settings)])
         case LGSPAccessToken(token=token):
-            fixed = FixedHeaders(headers, context, [keys_part(settings)])
-            if token is None:
-                return fixed
-            asking = FixedHeaders(token.headers, context, [keys_part(settings)])
-            return OAuth2Tokens(token, fixed, asking, http, context)
-        case OAuth2() | OAuth2Password():
-            asking = FixedHeaders(settings.headers, context)
-            return OAuth2Tokens(settings, FixedHeaders(headers, context), asking, http, context)
+            keys = [keys_part(settings)]
+            fixed = FixedHeaders(headers, context, keys)
+            return fixed if token is None else _tokens(token, fixed, keys, http, context)
+        case OAuth2() | OAuth2Password() | FetchedToken():
+            return _tokens(settings, FixedHeaders(headers, context), [], http, context)
+
+
+def _tokens(
+    token: OAuth2 | OAuth2Password | FetchedToken,
+    fixed: FixedHeaders,
+    keys: Sequence[Part],
+    http: Sender,
+    context: ConnectorContext,
+) -> Credentials:
+    """Return what fetches tokens; `keys` go with the request for one, too."""
+    asking = FixedHeaders(token.headers, context, keys)
+    if isinstance(token, FetchedToken):
+        return FetchedTokens(token, fixed, asking, http, context)
+    return OAuth2Tokens(token, fixed, asking, http, context)

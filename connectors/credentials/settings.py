@@ -146,6 +146,25 @@ class OAuth2Password(_TokenRequest):
         return self
 
 
+class FetchedToken(_Settings):
+    """A token that a plain request fetches, as some provincial platforms give it; kept for as long as is said here."""
+
+    kind: Literal["fetched-token"] = Field(description="Says that it is this.")
+    token_url: URL = Field(description="Address that gives the token.")
+    method: Literal["GET", "POST"] = Field("GET", description="How it is asked; without a body.")
+    headers: dict[HeaderName, HeaderValue] = Field(
+        default_factory=dict, description="Headers of the token request; `secret:NAME` is replaced."
+    )
+    token_at: Annotated[str, StringConstraints(pattern=r"^(/[^/~]{1,100}){1,10}$")] = Field(
+        "/data/token", description="Where in its JSON answer the token stands, as a JSON pointer."
+    )
+    seconds: float = Field(300.0, ge=1, le=86_400, description="How long a token is used.")
+    token_header: HeaderName = Field("authorization", description="The header in which the token is sent.")
+    token_prefix: Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]*$", max_length=30)] = Field(
+        "Bearer ", description="What stands before the token in that header."
+    )
+
+
 class _Triple(_Settings):
     """The keys of a provincial platform, sent as base64 of compact JSON."""
 
@@ -172,12 +191,14 @@ class LGSPAccessToken(_Triple):
 
     kind: Literal["lgspaccesstoken"] = Field(description="Says that it is this.")
     header: HeaderName = Field("lgspaccesstoken", description="The header in which the keys are sent.")
-    token: Annotated[OAuth2 | OAuth2Password, Field(discriminator="kind")] | None = Field(
+    token: Annotated[OAuth2 | OAuth2Password | FetchedToken, Field(discriminator="kind")] | None = Field(
         None, description="The token that is asked for with these keys and sent beside them; none when null."
     )
 
 
-AnyCredentials = NoCredentials | Basic | Header | OAuth2 | OAuth2Password | Triple | LGSPAccessToken
+AnyCredentials = (
+    NoCredentials | Basic | Header | OAuth2 | OAuth2Password | FetchedToken | Triple | LGSPAccessToken
+)
 CredentialSettings = Annotated[AnyCredentials, Field(discriminator="kind")]
 
 

@@ -1,4 +1,4 @@
-"""OAuth 2.0 towards providers: a token asked for once for all who wait, kept, and renewed in time."""
+"""Tokens of providers, OAuth 2.0 and others: asked for once for all who wait, kept, and renewed in time."""
 
 import asyncio
 import json
@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
-from connectors.contract import ConnectorContext, HTTPReply, HTTPRequest
+from connectors.contract import ConnectorContext, HTTPRequest
 from connectors.credentials.headers import CredentialsRefused, FixedHeaders, Sender, basic
-from connectors.credentials.settings import SECRET, OAuth2, OAuth2Password, authority_of
+from connectors.credentials.settings import SECRET, FetchedToken, OAuth2, OAuth2Password, authority_of
 from connectors.errors import BadAnswer, ConnectorError, EgressDenied, NoAnswer, NotSent
 from connectors.message import Headers
 
@@ -31,20 +31,21 @@ class _Token:
     refreshed: bool
 
 
-class OAuth2Tokens:
-    """OAuth 2.0: one fetch for all who wait, and none sooner than needed. `asking` goes with token requests."""
+class _Tokens:
+    """One fetch for all who wait, and none sooner than needed. `asking` goes with token requests."""
 
     constant: Headers | None = None
 
     def __init__(
         self,
-        settings: OAuth2 | OAuth2Password,
+        settings: OAuth2 | OAuth2Password | FetchedToken,
         fixed: FixedHeaders,
         asking: FixedHeaders,
         http: Sender,
         context: ConnectorContext,
     ) -> None:
-        self._settings = settings
+        self._sent_in = settings.token_header.encode()
+        self._prefix = settings.token_prefix
         self._fixed = fixed
         self._asking = asking
         self._http = http
@@ -52,10 +53,9 @@ class OAuth2Tokens:
         self._authority = authority_of(settings.token_url)
         self._lock = asyncio.Lock()
         self._token: _Token | None = None
-        self._refresh: str | None = None
         self._ended = 0
         self._failure: ConnectorError | None = None
-        self.names = fixed.names | {settings.token_header.encode()}
+        self.names = fixed.names | {self._sent_in}
 
     async def headers(self, authority: str, deadline: float) -> Headers:
         """Return the headers with a token that is good for a while yet."""
@@ -70,10 +70,11 @@ class OAuth2Tokens:
         token = self._token
         if token is not None and token.headers[0] in used:
             self._token = None
-            if token.refreshed:
-                # Tokens of this session are not taken any more: begin a new one.
-                self._refresh = None
+            self._discarded(token)
         return True
+
+    def _discarded(self, token: _Token) -> None:
+        """Take note of it that a token was refused."""
 
     async def _renewed(self, old: _Token | None, deadline: float) -> _Token:
         ended = self._ended
@@ -92,7 +93,7 @@ class OAuth2Tokens:
     async def _fetch(self, deadline: float) -> _Token:
         self._failure = None
         try:
-            self._token = await self._refreshed(deadline) or await self._granted(deadline)
+            self._token = await self._granted(deadline)
         except (NoAnswer, BadAnswer, EgressDenied, NotSent) as error:
             # Nothing has gone to the provider itself, whatever happened to the question for a token.
             reason = str(error)
@@ -106,6 +107,84 @@ class OAuth2Tokens:
         return self._token
 
     async def _granted(self, deadline: float) -> _Token:
+        """Ask for a token. Raises CredentialsRefused, NotSent, and what the client raises."""
+        raise NotImplementedError
+
+    async def _sent(self, request: HTTPRequest) -> tuple[int, bytes]:
+        """Return status and body of the answer to a request for a token. Raises as the client does."""
+        request.deadline = min(request.deadline, self._context.clock.monotonic() + TOKEN_SECONDS)
+        reply = await self._http.send(request)
+        if not isinstance(reply.body, bytes):
+            await reply.close()
+            raise BadAnswer("rubbish")
+        return reply.status, reply.body
+
+    def _kept(self, token: object, life: float, *, refreshed: bool = False) -> _Token:
+        """Return a token as it is kept. Raises NotSent for what cannot be one."""
+        if not isinstance(token, str) or not _TOKEN.fullmatch(token) or not 0 < life < float("inf"):
+            raise NotSent("token-rubbish")
+        renew_at = self._context.clock.monotonic() + life - min(EARLY_SECONDS, life * EARLY_SHARE)
+        return _Token([(self._sent_in, (self._prefix + token).encode())], renew_at, refreshed)
+
+
+class FetchedTokens(_Tokens):
+    """Tokens that a plain request gives."""
+
+    def __init__(
+        self,
+        settings: FetchedToken,
+        fixed: FixedHeaders,
+        asking: FixedHeaders,
+        http: Sender,
+        context: ConnectorContext,
+    ) -> None:
+        super().__init__(settings, fixed, asking, http, context)
+        self._settings = settings
+
+    async def _granted(self, deadline: float) -> _Token:
+        headers: Headers = [*self._asking.now(self._authority), (b"accept", b"application/json")]
+        status, body = await self._sent(
+            HTTPRequest(
+                method=self._settings.method, url=self._settings.token_url, headers=headers, deadline=deadline
+            )
+        )
+        if status in _REFUSED:
+            raise CredentialsRefused("credentials")
+        if status != _OK:
+            raise NotSent("token-status")
+        try:
+            found = json.loads(body)
+            for name in self._settings.token_at.split("/")[1:]:
+                found = found[name]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise NotSent("token-rubbish") from None
+        return self._kept(found, self._settings.seconds)
+
+
+class OAuth2Tokens(_Tokens):
+    """OAuth 2.0: client credentials, or a password with its refresh tokens."""
+
+    def __init__(
+        self,
+        settings: OAuth2 | OAuth2Password,
+        fixed: FixedHeaders,
+        asking: FixedHeaders,
+        http: Sender,
+        context: ConnectorContext,
+    ) -> None:
+        super().__init__(settings, fixed, asking, http, context)
+        self._settings = settings
+        self._refresh: str | None = None
+
+    def _discarded(self, token: _Token) -> None:
+        if token.refreshed:
+            # Tokens of this session are not taken any more: begin a new one.
+            self._refresh = None
+
+    async def _granted(self, deadline: float) -> _Token:
+        return await self._refreshed(deadline) or await self._begun(deadline)
+
+    async def _begun(self, deadline: float) -> _Token:
         settings = self._settings
         if isinstance(settings, OAuth2):
             form = {"grant_type": "client_credentials"}
@@ -144,20 +223,12 @@ class OAuth2Tokens:
         get = self._context.secrets.get
         for name, value in self._settings.form.items():
             form[name] = get(value, host=self._authority) if value.startswith(SECRET) else value
-        request = HTTPRequest(
-            method="POST",
-            url=self._settings.token_url,
-            headers=headers,
-            body=urlencode(form).encode(),
-            deadline=min(deadline, self._context.clock.monotonic() + TOKEN_SECONDS),
+        body = urlencode(form).encode()
+        return await self._sent(
+            HTTPRequest(
+                method="POST", url=self._settings.token_url, headers=headers, body=body, deadline=deadline
+            )
         )
-        return await self._answer(await self._http.send(request))
-
-    async def _answer(self, reply: HTTPReply) -> tuple[int, bytes]:
-        if not isinstance(reply.body, bytes):
-            await reply.close()
-            raise BadAnswer("rubbish")
-        return reply.status, reply.body
 
     def _add_client(self, form: dict[str, str], headers: Headers) -> None:
         settings = self._settings
@@ -185,11 +256,8 @@ class OAuth2Tokens:
             refresh = answer.get("refresh_token")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise NotSent("token-rubbish") from None
-        if not isinstance(token, str) or not _TOKEN.fullmatch(token) or not 0 < life < float("inf"):
-            raise NotSent("token-rubbish")
+        kept = self._kept(token, life, refreshed=refreshed)
         wanted = isinstance(self._settings, OAuth2Password) and self._settings.refresh
         if not wanted or not isinstance(refresh, str) or not _TOKEN.fullmatch(refresh):
             refresh = None
-        name, prefix = self._settings.token_header, self._settings.token_prefix
-        renew_at = self._context.clock.monotonic() + life - min(EARLY_SECONDS, life * EARLY_SHARE)
-        return _Token([(name.encode(), (prefix + token).encode())], renew_at, refreshed), refresh
+        return kept, refresh

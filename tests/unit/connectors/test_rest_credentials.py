@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from connectors.builtin.rest import RESTSettings
-from connectors.contract import HTTPClient, Rejected
+from connectors.contract import HTTPClient, Rejected, Result, Unreachable
 from gateway.deadlines import Deadlines
 from gateway.egress import parse_egress
 from gateway.http1 import HTTP1Transport
@@ -197,3 +197,101 @@ async def test_lgspaccesstoken_goes_with_the_token_request_and_with_the_call(htt
 def test_credentials_that_cannot_be_are_refused(credentials: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         RESTSettings.model_validate({"url": "http://a.example", "credentials": credentials})
+
+
+class OfficeServer(TokenServer):
+    """Gives tokens as the document office does, and takes them in a header of its own."""
+
+    answers = b""
+
+    async def token(self, talk: h.Conversation) -> None:
+        while (request := await talk.read_request())[0]:
+            self.lines.append(request[0].split(b"\r\n")[0].decode())
+            self.note(request)
+            text = json.dumps({"data": {"token": f"t{len(self.asked)}"}}).encode()
+            self.good = {f"t{len(self.asked)}"}
+            await talk.send(self.answers or answer(200, text))
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    async def service(self, talk: h.Conversation) -> None:
+        while (request := await talk.read_request())[0]:
+            fields = h.fields_of(request[0])
+            good = fields.get("x-authentication-token") in self.good and "lgspaccesstoken" in fields
+            await talk.send(answer(200 if good else 401, b"{}"))
+
+
+def office(server: h.HostileServer, **more: Any) -> dict[str, Any]:
+    token = {
+        "kind": "fetched-token",
+        "token_url": server.address + "/getToken/999/",
+        "headers": {"X-Authentication-Token": "secret:khoa"},
+        "token_header": "x-authentication-token",
+        "token_prefix": "",
+    }
+    return {"kind": "lgspaccesstoken", **KEYS, "token": token | more}
+
+
+async def test_a_token_is_fetched_by_a_plain_request_with_the_keys(http: HTTPClient) -> None:
+    provider = OfficeServer()
+    async with h.hostile(provider.token) as tokens, h.hostile(provider.service) as server:
+        connector = a_connector(http, server.address, credentials=office(tokens))
+        results = await asyncio.gather(*(connector.call(a_call()) for _ in range(5)))
+        provider.good = set()
+        again = await connector.call(a_call(method="POST", body=b"{}"))
+
+    headers, _ = provider.asked[0]
+    assert [done(result).status for result in [*results, again]] == [200] * 6
+    assert provider.lines == ["GET /getToken/999/ HTTP/1.1"] * 2
+    assert headers["x-authentication-token"] == "a2hvYQ=="
+    assert json.loads(b64decode(headers["lgspaccesstoken"]))["SecretKey"] == "bi mat/1"
+
+
+async def test_a_fetched_token_ends_when_it_is_said(http: HTTPClient) -> None:
+    provider = OfficeServer()
+    async with h.hostile(provider.token) as tokens, h.hostile(provider.service) as server:
+        connector = a_connector(http, server.address, credentials=office(tokens, seconds=1))
+        for pause in (0.0, 0.1, 1.0):
+            await asyncio.sleep(pause)
+            assert done(await connector.call(a_call())).status == 200
+
+    assert len(provider.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        (answer(200, b'{"data": {"token": ""}}'), Unreachable(reason="token-rubbish")),
+        (answer(200, b'{"data": {"token": 7}}'), Unreachable(reason="token-rubbish")),
+        (answer(200, b'{"data": []}'), Unreachable(reason="token-rubbish")),
+        (answer(200, b"<html>"), Unreachable(reason="token-rubbish")),
+        (answer(500, b"{}"), Unreachable(reason="token-status")),
+        (answer(403, b"{}"), Rejected(reason="credentials")),
+        (b"\x00\x00", Unreachable(reason="token-rubbish")),
+    ],
+)
+async def test_what_is_no_token_is_said(http: HTTPClient, answers: bytes, expected: Result) -> None:
+    provider = OfficeServer()
+    provider.answers = answers
+    async with h.hostile(provider.token) as tokens, h.hostile(provider.service) as server:
+        connector = a_connector(http, server.address, credentials=office(tokens))
+        assert await connector.call(a_call()) == expected
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"token_at": "data"},
+        {"token_at": ""},
+        {"seconds": 0},
+        {"method": "PUT"},
+        {"token_url": "x"},
+        {"form": {}},
+    ],
+)
+def test_what_cannot_fetch_a_token_is_refused(wrong: dict[str, Any]) -> None:
+    token = {"kind": "fetched-token", "token_url": "https://a.example.invalid/token"} | wrong
+    with pytest.raises(ValidationError):
+        RESTSettings.model_validate({"url": "https://a.example.invalid", "credentials": token})
