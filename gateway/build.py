@@ -30,6 +30,7 @@ from gateway.facades.soap.door import SOAPFacade
 from gateway.fast_lane import lane_protocol
 from gateway.guard import GuardedProtocol, GuardLimits, guarded_protocol
 from gateway.health import Check, health_routes
+from gateway.http1.limits import Limits
 from gateway.limiter import AddressLimiter, Buckets, parse_networks
 from gateway.logs import get_logger
 from gateway.metrics import Metrics
@@ -54,7 +55,7 @@ from gateway.steps.streams import Streams
 from gateway.subject_keys import SubjectKeys, SubjectKeysWrong, subject_keys_path
 from gateway.transforms.examples import TransformChecks
 from gateway.transforms.guests import Guests
-from gateway.transport import transport_of
+from gateway.transport import make_transport
 from registry.entities import Endpoint, Version
 from registry.errors import Flaw, StoreUnavailable
 from registry.register import Register
@@ -181,11 +182,18 @@ class Builder:
             own=self.addresses,
         )
         self.network = GuardedNetwork(egress, ca_file=settings.ca_file)
-        self.transport = transport_of(settings.transport)(
+        self.transport = make_transport(
+            settings.transport,
             egress=egress,
             deadlines=self.deadlines,
             ca_file=settings.ca_file,
             buffer_bytes=settings.buffer_bytes,
+            limits=Limits(
+                connections=settings.provider_connections,
+                write_seconds=settings.provider_write_seconds,
+                first_byte_seconds=settings.provider_first_byte_seconds,
+                between_bytes_seconds=settings.provider_between_bytes_seconds,
+            ),
         )
         self.secrets = SecretBindings(settings.secrets_file, variables=secret_variables())
         self.secrets.check()

@@ -112,14 +112,28 @@ class GuardedCycle(RequestResponseCycle):
     """uvicorn's cycle of request and response, which never keeps a connection whose request is not at its end.
 
     An answer given before the body has come (413, 401, no `100 Continue`) closes the connection: what follows
-    could be taken for the next request.
+    could be taken for the next request. A caller of HTTP/1.0 knows no chunks: an answer without a length ends with
+    its connection (RFC 9112, 6.3 and 7.1).
     """
+
+    _ends_with_connection = False
 
     def send(self, message: ASGISendEvent) -> Coroutine[Any, Any, None]:  # Any: what every coroutine has
         """Send an event of the answer."""
         if self.more_body and not self.response_started:
             self.keep_alive = False
+        if self.scope["http_version"] == "1.0":
+            self._without_chunks(message)
         return super().send(message)
+
+    def _without_chunks(self, message: ASGISendEvent) -> None:
+        if message["type"] == "http.response.start":
+            names = {name.lower() for name, _ in message.get("headers", ())}
+            if not names & {b"content-length", b"transfer-encoding"}:
+                self.chunked_encoding, self.keep_alive, self._ends_with_connection = False, False, True
+        elif message["type"] == "http.response.body" and self._ends_with_connection:
+            # uvicorn counts down to the end of a declared length: each piece is the whole of it.
+            self.expected_content_length = len(message.get("body", b""))
 
 
 def _response(reason: str) -> bytes:

@@ -92,6 +92,24 @@ class Settings(BaseModel):
     buffer_bytes: int = Field(
         64 * 1024, ge=1024, description="Bodies up to this size are held in memory; larger ones are streamed."
     )
+    provider_connections: int = Field(
+        1024,
+        ge=1,
+        description="Open connections per worker to one address of a provider; who finds none free waits.",
+    )
+    provider_write_seconds: float | None = Field(
+        None,
+        gt=0,
+        description="Time in which a provider takes nothing of a request; empty: until the call's deadline.",
+    )
+    provider_first_byte_seconds: float | None = Field(
+        None,
+        gt=0,
+        description="Time from a request's end to an answer's first byte; empty: until the call's deadline.",
+    )
+    provider_between_bytes_seconds: float | None = Field(
+        None, gt=0, description="Time between two pieces of an answer; empty: until the call's deadline."
+    )
     address_rate: int = Field(
         5000, ge=1, description="Requests per second and caller's address, before anything else is looked at."
     )

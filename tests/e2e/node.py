@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -144,9 +145,17 @@ async def populate(node: RunningNode) -> None:
 
 @asynccontextmanager
 async def running_node(
-    data_dir: Path, *, database: str | None = None, empty: bool = False, **settings: str
+    data_dir: Path,
+    *,
+    database: str | None = None,
+    empty: bool = False,
+    trust: ssl.SSLContext | None = None,
+    **settings: str,
 ) -> AsyncIterator[RunningNode]:
-    """Yield a node on a free port, its registry populated; it is stopped at the end."""
+    """Yield a node on a free port, its registry populated; it is stopped at the end.
+
+    `trust`: it speaks TLS, with a certificate that the settings name and this context takes.
+    """
     where = location(database, data_dir)
     data_dir.mkdir(parents=True, exist_ok=True)
     await upgrade(where)
@@ -162,12 +171,14 @@ async def running_node(
     if database is not None:
         environment["LGSP_DATABASE"] = database
     log = data_dir / "node.log"
-    base = f"http://127.0.0.1:{port}"
+    base = f"{'http' if trust is None else 'https'}://127.0.0.1:{port}"
     process = start(environment, log)
+    most = httpx2.Limits(max_connections=200)
+    verify: ssl.SSLContext | bool = True if trust is None else trust
     try:
         async with (
             open_registry(where, node=NODE) as registry,
-            httpx2.AsyncClient(base_url=base, timeout=30, limits=httpx2.Limits(max_connections=200)) as http,
+            httpx2.AsyncClient(base_url=base, timeout=30, limits=most, verify=verify) as http,
         ):
             await ready(http, process, log)
             node = RunningNode(

@@ -1,6 +1,7 @@
 """A node with a provider and open books: what a call leaves behind is looked up in the ledger itself."""
 
 import asyncio
+import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -24,6 +25,8 @@ from tests.e2e.node import Caller, RunningNode, running_node
 from tests.factories import an_operation
 from tests.hostile import Conversation, HostileServer, fields_of, hostile
 
+WAYS = ({"door": "fast-lane", "transport": "http1"}, {"door": "asgi", "transport": "aiohttp"})
+"""The usual way through a node, and the one through its references, by its settings: callers see no difference."""
 MARK = "dieu-khong-duoc-lo"
 """Stands in paths, queries, headers and bodies of these tests, and nowhere else afterwards."""
 JSON_OK = '{"Status": 1, "NAME": "Công ty giả lập"}'.encode()
@@ -250,9 +253,14 @@ class Plane:
 
 
 @asynccontextmanager
-async def running_plane(folder: Path, **settings: str) -> AsyncIterator[Plane]:
-    """Yield a node with a provider behind it; its books are checked at the end."""
-    async with running_node(folder, database=None, empty=False, **settings) as node, a_provider() as provider:
+async def running_plane(
+    folder: Path, *, trust: ssl.SSLContext | None = None, **settings: str
+) -> AsyncIterator[Plane]:
+    """Yield a node with a provider behind it; its books are checked at the end. `trust`: it speaks TLS."""
+    async with (
+        running_node(folder, database=None, empty=False, trust=trust, **settings) as node,
+        a_provider() as provider,
+    ):
         engine = open_engine(node.location.ledger)
         try:
             plane = Plane(node, provider, EvidenceReader(engine), UsageReader(engine))
@@ -285,9 +293,11 @@ async def raw(node: RunningNode, *pieces: bytes, pause: float = 0.0) -> RawAnswe
         writer.close()
 
 
-async def connect(node: RunningNode) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    host, _, port = node.base.removeprefix("http://").partition(":")
-    return await asyncio.open_connection(host, int(port))
+async def connect(
+    node: RunningNode, trust: ssl.SSLContext | None = None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    host, _, port = node.base.partition("://")[2].partition(":")
+    return await asyncio.open_connection(host, int(port), ssl=trust)
 
 
 def request_head(caller: Caller, line: str, *fields: str) -> bytes:

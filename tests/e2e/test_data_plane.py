@@ -8,7 +8,7 @@ import pytest
 from gateway.exchange import Reason
 from registry.entities import Kind
 from registry.evidence import Delivered, Outcome
-from tests.e2e.plane import EXCHANGE, JSON_OK, MARK, Plane, raw, request_head, running_plane
+from tests.e2e.plane import EXCHANGE, JSON_OK, MARK, WAYS, Plane, raw, request_head, running_plane
 from tests.factories import an_officer, an_operation
 
 RULE = {
@@ -24,10 +24,12 @@ PASSES = {
 }
 
 
-@pytest.fixture(scope="module")
-async def plane(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Plane]:
+@pytest.fixture(scope="module", params=WAYS, ids=lambda way: way["door"])
+async def plane(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Plane]:
     folder: Path = tmp_path_factory.mktemp("plane")
-    async with running_plane(folder / "node") as running:
+    async with running_plane(folder / "node", **request.param) as running:
         await running.offer("DoanhNghiep")
         await running.offer("ChuyenTiep", endpoint={"passes": PASSES})
         await running.offer("CoLuat", success_rule=RULE)

@@ -18,15 +18,17 @@ from registry.evidence import Outcome
 from registry.sql.database import open_engine
 from registry.sql.keys import KeyStore
 from tests.e2e.node import PROVIDER, ready, start
-from tests.e2e.plane import EXCHANGE, JSON_OK, MARK, Plane, a_provider, running_plane
+from tests.e2e.plane import EXCHANGE, JSON_OK, MARK, WAYS, Plane, a_provider, running_plane
 from tests.factories import a_service, a_version, an_endpoint, an_officer, an_operation, an_organisation
 
 GRANT = "H99:mot-cua"
 
 
-@pytest.fixture(scope="module")
-async def plane(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Plane]:
-    async with running_plane(tmp_path_factory.mktemp("plane") / "node") as running:
+@pytest.fixture(scope="module", params=WAYS, ids=lambda way: way["door"])
+async def plane(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Plane]:
+    async with running_plane(tmp_path_factory.mktemp("plane") / "node", **request.param) as running:
         await running.offer("DoanhNghiep")
         yield running
 

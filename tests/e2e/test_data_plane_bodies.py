@@ -15,6 +15,7 @@ from tests.e2e.plane import (
     EXCHANGE,
     JSON_OK,
     MARK,
+    WAYS,
     HangUp,
     Plane,
     connect,
@@ -33,11 +34,11 @@ LIMIT = 100 * KIB
 PIECE = MARK.encode() * 3000
 
 
-@pytest.fixture(scope="module", params=["fast-lane", "asgi"])
+@pytest.fixture(scope="module", params=WAYS, ids=lambda way: way["door"])
 async def plane(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Plane]:
-    async with running_plane(tmp_path_factory.mktemp("plane") / "node", door=request.param) as running:
+    async with running_plane(tmp_path_factory.mktemp("plane") / "node", **request.param) as running:
         await running.offer("Lon", max_body_bytes=1 << 30, endpoint={"deadline_seconds": 30})
         await running.offer("Nho", max_body_bytes=LIMIT)
         operations = [an_operation("ghi", "/ghi", method="POST", effect="write")]

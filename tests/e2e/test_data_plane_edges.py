@@ -13,17 +13,20 @@ from registry.evidence import Delivered, Outcome
 from registry.ledger import decode
 from registry.sql.ledger_tables import records
 from tests.e2e.node import ready, start
-from tests.e2e.plane import EXCHANGE, Plane, connect, parse, raw, request_head, running_plane
+from tests.e2e.plane import EXCHANGE, WAYS, Plane, connect, parse, raw, request_head, running_plane
 from tests.factories import an_operation
 from tests.hostile import Conversation
 
 RATE = 40
 
 
-@pytest.fixture(scope="module")
-async def plane(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Plane]:
+@pytest.fixture(scope="module", params=WAYS, ids=lambda way: way["door"])
+async def plane(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Plane]:
     settings = {"address_rate": str(RATE), "body_seconds": "0.5", "trusted_proxies": "127.0.0.0/8"}
-    async with running_plane(tmp_path_factory.mktemp("plane") / "node", **settings) as running:
+    folder = tmp_path_factory.mktemp("plane") / "node"
+    async with running_plane(folder, trust=None, **settings, **request.param) as running:
         operations = [
             an_operation("doc", "/doc", method="ANY"),
             an_operation("ghi", "/ghi", method="POST", effect="write"),

@@ -11,6 +11,7 @@ from tests.e2e.plane import (
     EXCHANGE,
     JSON_OK,
     MARK,
+    WAYS,
     HangUp,
     Plane,
     a_provider,
@@ -25,14 +26,16 @@ SECRET = f"mat-khau-{MARK}"
 TRACE = f"<pre>java.sql.SQLException: {MARK} at vn.gov.giaLap.Dao(Dao.java:42)</pre>".encode()
 
 
-@pytest.fixture(scope="module")
-async def plane(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Plane]:
+@pytest.fixture(scope="module", params=WAYS, ids=lambda way: way["door"])
+async def plane(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Plane]:
     folder = tmp_path_factory.mktemp("plane")
     (folder / "G99").mkdir()
     (folder / "G99" / "mat-khau").write_text(SECRET)
     bindings = folder / "secrets.toml"
     bindings.write_text('[G99.MAT_KHAU]\nfile = "mat-khau"\nhosts = ["127.0.0.1"]\n')
-    async with running_plane(folder / "node", secrets_file=str(bindings)) as running:
+    async with running_plane(folder / "node", secrets_file=str(bindings), **request.param) as running:
         await running.offer("DoanhNghiep", endpoint={"deadline_seconds": 0.5})
         await running.offer("Xuong", url=f"http://127.0.0.1:{free_port()}")
         await running.offer("CamDi", url="http://192.0.2.1:81")

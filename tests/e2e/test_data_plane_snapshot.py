@@ -18,7 +18,7 @@ from registry.sql.database import open_engine
 from registry.sql.tables import objects
 from registry.stores import Change
 from tests.e2e.node import AUTHOR, PROVIDER, Caller
-from tests.e2e.plane import MARK, Plane, running_plane
+from tests.e2e.plane import MARK, WAYS, Plane, running_plane
 from tests.factories import (
     a_grant,
     a_service,
@@ -33,9 +33,11 @@ SERVICES, CONSUMERS = 1000, 5
 NEVER_IN_A_REGISTRY = {"connector": "khong-co", "settings": {}}
 
 
-@pytest.fixture(scope="module")
-async def plane(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Plane]:
-    async with running_plane(tmp_path_factory.mktemp("plane") / "node") as running:
+@pytest.fixture(scope="module", params=WAYS, ids=lambda way: way["door"])
+async def plane(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Plane]:
+    async with running_plane(tmp_path_factory.mktemp("plane") / "node", **request.param) as running:
         await running.offer("DoanhNghiep")
         yield running
 
