@@ -100,6 +100,10 @@ class Gate:
         """Close when the answer is out."""
         self._connection.close_when_answered()
 
+    def abort(self) -> None:
+        """Close at once, dropping what is not sent yet."""
+        self._connection.transport.abort()
+
     def reset(self) -> None:
         """Close at once and so that the caller cannot take it for the answer's end (RST in place of FIN)."""
         transport = self._connection.transport

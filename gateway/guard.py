@@ -337,7 +337,7 @@ class GuardedProtocol(HttpToolsProtocol):
             "query_string": query,
             "headers": self.headers,
             "state": self.app_state.copy(),
-            "lgsp.transport": self.transport,
+            "lgsp.transport": self._gate,
         }
         return cast("HTTPScope", scope)
 

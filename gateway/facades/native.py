@@ -87,11 +87,17 @@ def request_of(scope: Scope, receive: Receive, proxies: Proxies) -> Request:
 
 
 async def hang_up(scope: Scope) -> bool:
-    """Close the connection, dropping what is not sent yet; False when it is not in our hands."""
+    """Close the connection, dropping what is not sent yet; False when it is not in our hands.
+
+    An answer to HTTP/1.0 may be one that the connection's end ends: the caller is shown that this is none.
+    """
     transport = scope.get("lgsp.transport")
     if transport is None:
         return False
-    transport.abort()
+    if scope["http_version"] == "1.0":
+        transport.reset()
+    else:
+        transport.abort()
     await asyncio.sleep(0)  # the server learns of it before it looks for the end of the answer
     return True
 

@@ -260,12 +260,8 @@ async def test_a_caller_of_http_1_0_sees_a_broken_stream_as_a_reset(plane: Plane
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     plane.provider.sends(head, b"%x\r\n%s\r\n" % (len(part), part), pause=0.05, then="close")
     old = request_head(plane.callers["một cửa"], "GET /Lon/1.0/x").replace(b"HTTP/1.1", b"HTTP/1.0")
-    try:
-        answer = await raw(plane.node, old)
-    except ConnectionResetError:
-        return
-    assert not answer.whole
-    assert "transfer-encoding" in answer.headers
+    with pytest.raises(ConnectionResetError):
+        await raw(plane.node, old)
 
 
 async def test_a_stream_that_takes_too_long_is_cut_at_the_deadline(plane: Plane) -> None:
