@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import orjson
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from registry.canonical import render
 from registry.evidence import Record
-from registry.ledger import commitment
+from registry.ledger import commitment, leaf_hash, merkle_root
 from registry.proofs import End
 from registry.signing import SealingKey, Signer
 from registry.sql.database import Location, location, open_engine
@@ -154,3 +155,45 @@ def an_export_and_key(template: Path, folder: Path, **asked: Any) -> tuple[bytes
     for file in template.iterdir():
         shutil.copy(file, folder)
     return anyio.run(make)
+
+
+def resealed(lines: list[dict[str, Any]], keys: dict[str, SealingKey]) -> bytes:
+    """Return an export of whole batches with all hashes and signatures made anew: all that a node with its keys can forge.
+
+    Keys sign what names them, in their time or not.
+    """
+    heads: dict[tuple[int, int], dict[str, Any]] = {}
+    previous: dict[int, str] = {}
+    above = bytes(32).hex()
+    written: list[dict[str, Any]] = []
+    for at, line in enumerate(lines):
+        made = dict(line)
+        if line["kind"] == "batch":
+            document = orjson.loads(line["body"])
+            leaves = [leaf_hash(one["body"].encode()) for one in _records_of(lines, at)]
+            slot = document["slot"]
+            document |= {"root": merkle_root(leaves).hex(), "previous": previous.get(slot, bytes(32).hex())}
+            previous[slot] = _seal(made, document, keys)
+            heads[slot, document["number"]] = document | {"head": previous[slot]}
+        elif line["kind"] == "checkpoint":
+            document = orjson.loads(line["body"]) | {"previous": above}
+            for chain in document["chains"]:
+                batch = heads[chain["slot"], chain["number"]]
+                chain |= {name: batch[name] for name in ("head", "at", "epoch")}
+            above = _seal(made, document, keys)
+        written.append(made)
+    newest = list(keys.values())[-1]
+    return signed_anew([render(line) + b"\n" for line in written], newest)
+
+
+def _records_of(lines: list[dict[str, Any]], batch: int) -> list[dict[str, Any]]:
+    following = lines[batch + 1 :]
+    end = next((at for at, line in enumerate(following) if line["kind"] != "record"), len(following))
+    return following[:end]
+
+
+def _seal(line: dict[str, Any], document: dict[str, Any], keys: dict[str, SealingKey]) -> str:
+    """Put a document into its line, signed by the key that it names; return its head."""
+    body = render(document)
+    line |= {"body": body.decode(), "signature": keys[document["key"]].sign(body).hex()}
+    return sha256(body).hexdigest()

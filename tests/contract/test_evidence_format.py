@@ -1,8 +1,12 @@
 """The page on the format is enough to write a verifier, and both verifiers refuse every single change."""
 
 import ast
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import anyio
 import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,11 +15,11 @@ from hypothesis import strategies as st
 from registry.canonical import render
 from registry.ledger import encode
 from registry.months import bounds, month_of
-from registry.signing import SealingKey
+from registry.signing import KeyList, SealingKey
 from registry.sql.database import location
 from registry.sql.ledger_keys import now_us
 from registry.sql.proofs import Proofs
-from registry.verification import compare, verify
+from registry.verification import Report, compare, verify
 from tests.contract.independent_verifier import RECORD, Bad, Verifier, contradictions
 from tests.exports import (
     NODE,
@@ -25,6 +29,7 @@ from tests.exports import (
     fill,
     proven_ledger,
     record_at,
+    resealed,
     seen,
     signed_anew,
 )
@@ -206,6 +211,143 @@ def test_the_verifiers_agree_on_whatever_a_node_could_sign(
     is_good(signed_anew([render(each) + b"\n" for each in lines], made[1]))
 
 
+# --- what a node that holds all of its keys could forge ----------------------------------------------------
+
+Lines = list[dict[str, Any]]
+
+
+@dataclass
+class Forgery:
+    """A whole export, parsed, with the private halves of all keys, and the time at which it is looked at."""
+
+    lines: Lines
+    keys: dict[str, SealingKey]
+    now: int
+
+    def find(self, kind: str, which: int = -1, **members: object) -> dict[str, Any]:
+        """Return a line of a kind, whose document has these members."""
+        return [
+            line
+            for line in self.lines
+            if line["kind"] == kind and members.items() <= orjson.loads(line["body"]).items()
+        ][which]
+
+    def change(self, line: dict[str, Any], **members: object) -> None:
+        line["body"] = orjson.dumps(
+            orjson.loads(line["body"]) | members, option=orjson.OPT_SORT_KEYS
+        ).decode()
+
+    def told(self, line: dict[str, Any]) -> Any:
+        return orjson.loads(line["body"])
+
+    @property
+    def first_key(self) -> str:
+        return next(iter(self.keys))
+
+    @property
+    def retired(self) -> int:
+        """The moment from which the first key may sign no more."""
+        return int(self.told(self.find("key"))["retires"])
+
+
+@pytest.fixture(scope="module")
+def forged(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Forgery:
+    folder = tmp_path_factory.mktemp("forgery")
+
+    async def make() -> Forgery:
+        async with proven_ledger(location(None, folder), folder) as ledger:
+            first = ledger.signer.key_at(0)
+            await fill(ledger)
+            await ledger.write(seen())
+            export = await ledger.export()
+            keys = {key.id.hex(): key for key in (first, ledger.signer.key_at(2**62))}
+        lines = [orjson.loads(line) for line in export.splitlines()[:-1]]
+        return Forgery(lines, keys, now_us() + 3_700_000_000)
+
+    for file in sqlite_template.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    return anyio.run(make)
+
+
+def a_record_dated_after_its_batch(it: Forgery) -> None:
+    batch = it.told(it.find("batch", slot=0))
+    line = it.lines[it.lines.index(it.find("batch", slot=0)) + 1]
+    it.change(line, at=batch["at"] + 1)
+
+
+def a_record_of_another_node(it: Forgery) -> None:
+    it.change(it.find("record"), node="H27")
+
+
+def a_batch_by_a_key_that_is_retired(it: Forgery) -> None:
+    it.change(it.find("batch", slot=0), at=it.retired, key=it.first_key)
+    it.change(it.find("checkpoint"), at=it.retired)
+
+
+def a_batch_by_the_key_before_the_one_of_its_chain(it: Forgery) -> None:
+    it.change(it.find("batch", slot=0), key=it.first_key)
+
+
+def a_batch_by_a_key_before_its_time(it: Forgery) -> None:
+    it.change(it.find("batch", 0, slot=0), key=list(it.keys)[1])
+
+
+def a_batch_of_an_epoch_before(it: Forgery) -> None:
+    it.change(it.find("batch", slot=0), epoch=1)
+
+
+def a_batch_sealed_before_the_one_it_follows(it: Forgery) -> None:
+    before = it.told(it.find("batch", -2, slot=0))
+    line = it.find("batch", slot=0)
+    it.change(it.lines[it.lines.index(line) + 1], at=before["at"] - 10)
+    it.change(line, at=before["at"] - 1)
+
+
+def a_checkpoint_by_a_key_that_is_retired(it: Forgery) -> None:
+    it.change(it.find("checkpoint"), at=it.retired, key=it.first_key)
+
+
+def a_checkpoint_before_the_one_it_follows(it: Forgery) -> None:
+    it.change(it.find("checkpoint"), at=it.told(it.find("checkpoint", -2))["at"] - 1)
+
+
+def a_checkpoint_that_shows_less(it: Forgery) -> None:
+    chains = it.told(it.find("checkpoint", 0))["chains"]
+    it.change(it.find("checkpoint"), chains=chains)
+
+
+def a_checkpoint_of_the_future(it: Forgery) -> None:
+    it.change(it.find("checkpoint"), at=it.now + 25 * 3_600_000_000)
+
+
+FORGERIES = [
+    a_record_dated_after_its_batch,
+    a_record_of_another_node,
+    a_batch_by_a_key_that_is_retired,
+    a_batch_by_the_key_before_the_one_of_its_chain,
+    a_batch_by_a_key_before_its_time,
+    a_batch_of_an_epoch_before,
+    a_batch_sealed_before_the_one_it_follows,
+    a_checkpoint_by_a_key_that_is_retired,
+    a_checkpoint_before_the_one_it_follows,
+    a_checkpoint_that_shows_less,
+    a_checkpoint_of_the_future,
+]
+
+
+def test_what_is_resealed_unchanged_is_good(forged: Forgery) -> None:
+    assert is_good(resealed(forged.lines, forged.keys), forged.now)
+
+
+@pytest.mark.parametrize("forge", FORGERIES, ids=lambda forge: forge.__name__)
+def test_a_node_with_all_its_keys_cannot_forge(forged: Forgery, forge: Callable[[Forgery], None]) -> None:
+    copied = Forgery([dict(line) for line in forged.lines], forged.keys, forged.now)
+    forge(copied)
+    assert copied.lines != forged.lines
+
+    assert not is_good(resealed(copied.lines, copied.keys), copied.now)
+
+
 def other_than(value: object) -> st.SearchStrategy[object]:
     """Return values that look like this one and are another."""
     if isinstance(value, bool):
@@ -257,3 +399,71 @@ async def test_a_node_restored_from_a_backup_contradicts_what_it_gave_before(
         one.run(before)
         other.run(later)
         assert list(contradictions(one, other))
+
+
+def another_key(report: Report) -> None:
+    first, *others = report.keys.statements
+    report.keys = KeyList()
+    report.keys._list = [replace(first, public=bytes(32)), *others]
+
+
+def one_key_less(report: Report) -> None:
+    first, *_ = report.keys.statements
+    report.keys = KeyList()
+    report.keys._list = [first]
+
+
+def another_batch(report: Report) -> None:
+    place = max(report.batches)
+    report.batches[place] = replace(report.batches[place], root=bytes(32))
+
+
+def another_head_in_a_checkpoint(report: Report) -> None:
+    latest = report.checkpoints[max(report.checkpoints)]
+    chains = [replace(latest.chains[0], head=bytes(32)), *latest.chains[1:]]
+    report.batches = {}
+    report.checkpoints = {latest.number + 5: replace(latest, number=latest.number + 5, chains=chains)}
+
+
+def an_older_batch(report: Report) -> None:
+    slot, number = max(report.batches)
+    report.batches[slot, number + 1] = replace(report.batches[slot, number], number=number + 1, epoch=0)
+
+
+def another_checkpoint(report: Report) -> None:
+    number = max(report.checkpoints)
+    report.checkpoints[number] = replace(report.checkpoints[number], previous=bytes(32))
+
+
+def a_checkpoint_that_does_not_follow(report: Report) -> None:
+    number = max(report.checkpoints)
+    report.checkpoints = {number + 1: replace(report.checkpoints[number], number=number + 1)}
+
+
+def a_checkpoint_of_an_earlier_state(report: Report) -> None:
+    number = max(report.checkpoints)
+    latest = report.checkpoints[number]
+    report.checkpoints = {number + 7: replace(latest, number=number + 7, chains=latest.chains[:1])}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (another_key, "key 1 is another one"),
+        (one_key_less, "key 2 of the earlier export is not in the later one"),
+        (another_batch, "has another head: the chain was forked"),
+        (another_head_in_a_checkpoint, "has another head in a later checkpoint"),
+        (an_older_batch, "was sealed before batch"),
+        (another_checkpoint, "is another one"),
+        (a_checkpoint_that_does_not_follow, "does not follow checkpoint"),
+        (a_checkpoint_of_an_earlier_state, "shows an earlier state than checkpoint"),
+    ],
+)
+def test_each_contradiction_is_told(export: bytes, change: Callable[[Report], None], told: str) -> None:
+    earlier, later = check(export), check(export)
+    assert compare(earlier, later).contradictions == ()
+    change(later)
+
+    compared = compare(earlier, later)
+    assert any(told in what for what in compared.contradictions), compared
+    assert compared.is_linked
