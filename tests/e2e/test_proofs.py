@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -233,6 +234,47 @@ async def test_an_export_is_verified_on_a_machine_without_the_node(
     body.write_bytes(b"another")
     assert (await run("evidence", "verify", str(later), "--reply", str(body))).returncode == 1
     assert (await run("evidence", "verify", str(later), "--key", "00" * 32)).returncode == 1
+
+
+async def test_a_ledger_put_back_to_a_backup_contradicts_what_it_gave_before(tmp_path: Path) -> None:
+    data, backup = tmp_path / "data", tmp_path / "backup"
+    earlier, later = tmp_path / "earlier.jsonl", tmp_path / "later.jsonl"
+    backup.mkdir()
+
+    async def goes_on(file: Path, *options: str) -> None:
+        """Run the node on the ledger as it is, make some calls, and export all of it."""
+        async with running_node(data, empty=True) as node:
+            caller = await node.client(f"mot-cua {uuid7()}", system="H99:mot-cua")
+            for _ in range(3):
+                assert (await caller.call("/DoanhNghiep/1.0/chiTietDoanhNghiep")).status_code == 200
+            done = await run("evidence", "export", *options, "-o", str(file), "--local", **node.environment)
+            assert done.returncode == 0, done.stderr
+
+    async with running_node(data) as node:
+        await some_calls(node, 3)
+        node.stop()
+    for file in data.glob("ledger.db*"):
+        shutil.copy(file, backup)
+    await goes_on(earlier)
+    agreeing = tmp_path / "agreeing.jsonl"
+    await goes_on(agreeing, "--follow", str(earlier))
+    for file in data.glob("ledger.db*"):
+        file.unlink()
+    for file in backup.iterdir():
+        shutil.copy(file, data)
+    await goes_on(later)
+
+    agrees = await run("evidence", "verify", str(agreeing), "--against", str(earlier))
+    alone = await run("evidence", "verify", str(later))
+    forked = await run("evidence", "verify", str(later), "--against", str(earlier))
+    in_json = await run("evidence", "verify", str(later), "--against", str(earlier), "--json")
+
+    assert (agrees.returncode, alone.returncode, forked.returncode, in_json.returncode) == (0, 0, 1, 1)
+    assert "CONTRADICTION  batch" in forked.stdout
+    assert "the chain was forked" in forked.stdout
+    told = json.loads(in_json.stdout)
+    assert (told["holds"], told["flaws"], told["against"]["linked"]) == (False, [], True)
+    assert told["against"]["contradictions"]
 
 
 async def test_what_is_wrong_with_a_file_is_told(node: RunningNode, tmp_path: Path) -> None:
