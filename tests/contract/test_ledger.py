@@ -609,6 +609,34 @@ def restore(file: Path, backup: Path) -> None:
     file.write_bytes(backup.read_bytes())
 
 
+async def test_who_comes_alone_waits_for_nobody(
+    ledger: LedgerWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[int] = []
+    gather = ledger._gather
+
+    def counted() -> None:
+        waited.append(ledger.counters.last_batch)
+        gather()
+
+    monkeypatch.setattr(ledger, "_gather", counted)
+    for _ in range(20):
+        await ledger.append(a_record())
+    assert waited == []
+
+    await asyncio.gather(*(ledger.append(a_record()) for _ in range(20)))
+    await asyncio.gather(*(ledger.append(a_record()) for _ in range(20)))
+    assert waited
+    assert min(waited) > 1
+    for _ in range(3):
+        await ledger.append(a_record())
+    waited.clear()
+    for _ in range(20):
+        await ledger.append(a_record())
+
+    assert waited == []
+
+
 async def the_last_batch(where: Location) -> tuple[int, int]:
     engine = open_engine(where.ledger)
     async with engine.connect() as connection:

@@ -279,6 +279,21 @@ async def test_one_of_many_workers_takes_the_checkpoint(ledger: LedgerWriter, ta
     assert await taking.take_when_due() is None
 
 
+async def test_a_checkpoint_is_due_once_a_minute(
+    ledger: LedgerWriter, ledger_keys: LedgerKeys, taking: Checkpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ledger.append(a_record())
+    first = await taking.take_when_due()
+    assert first is not None
+    taken = []
+    for seconds in (0.0, 30.0, 59.999, 60.0, 60.1, 119.0, 120.0):
+        monkeypatch.setattr(ledger_keys, "now", lambda at=first.at + int(seconds * 1_000_000): at)
+        made = await taking.take_when_due()
+        taken.append(None if made is None else (made.number, (made.at - first.at) / 1_000_000))
+
+    assert taken == [None, None, None, (2, 60.0), None, None, (3, 120.0)]
+
+
 async def test_checkpoints_follow_each_other_and_verify(
     ledger: LedgerWriter, taking: Checkpoints, evidence: EvidenceReader
 ) -> None:
