@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 from urllib.parse import quote, urlencode
 
 from connectors.contract import ConnectorContext, HTTPRequest
@@ -11,6 +12,8 @@ from connectors.credentials.headers import CredentialsRefused, FixedHeaders, Sen
 from connectors.credentials.settings import SECRET, FetchedToken, OAuth2, OAuth2Password, authority_of
 from connectors.errors import BadAnswer, ConnectorError, EgressDenied, NoAnswer, NotSent
 from connectors.message import Headers
+
+S = TypeVar("S", bound=OAuth2 | OAuth2Password | FetchedToken)
 
 TOKEN_SECONDS = 10.0
 DEFAULT_LIFE_SECONDS = 300.0
@@ -31,19 +34,20 @@ class _Token:
     refreshed: bool
 
 
-class _Tokens:
+class _Tokens(Generic[S]):
     """One fetch for all who wait, and none sooner than needed. `asking` goes with token requests."""
 
     constant: Headers | None = None
 
     def __init__(
         self,
-        settings: OAuth2 | OAuth2Password | FetchedToken,
+        settings: S,
         fixed: FixedHeaders,
         asking: FixedHeaders,
         http: Sender,
         context: ConnectorContext,
     ) -> None:
+        self._settings = settings
         self._sent_in = settings.token_header.encode()
         self._prefix = settings.token_prefix
         self._fixed = fixed
@@ -127,19 +131,8 @@ class _Tokens:
         return _Token([(self._sent_in, (self._prefix + token).encode())], renew_at, refreshed)
 
 
-class FetchedTokens(_Tokens):
+class FetchedTokens(_Tokens[FetchedToken]):
     """Tokens that a plain request gives."""
-
-    def __init__(
-        self,
-        settings: FetchedToken,
-        fixed: FixedHeaders,
-        asking: FixedHeaders,
-        http: Sender,
-        context: ConnectorContext,
-    ) -> None:
-        super().__init__(settings, fixed, asking, http, context)
-        self._settings = settings
 
     async def _granted(self, deadline: float) -> _Token:
         headers: Headers = [*self._asking.now(self._authority), (b"accept", b"application/json")]
@@ -161,20 +154,10 @@ class FetchedTokens(_Tokens):
         return self._kept(found, self._settings.seconds)
 
 
-class OAuth2Tokens(_Tokens):
+class OAuth2Tokens(_Tokens[OAuth2 | OAuth2Password]):
     """OAuth 2.0: client credentials, or a password with its refresh tokens."""
 
-    def __init__(
-        self,
-        settings: OAuth2 | OAuth2Password,
-        fixed: FixedHeaders,
-        asking: FixedHeaders,
-        http: Sender,
-        context: ConnectorContext,
-    ) -> None:
-        super().__init__(settings, fixed, asking, http, context)
-        self._settings = settings
-        self._refresh: str | None = None
+    _refresh: str | None = None
 
     def _discarded(self, token: _Token) -> None:
         if token.refreshed:
