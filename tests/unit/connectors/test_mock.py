@@ -226,6 +226,31 @@ async def test_a_schema_that_grows_without_end_is_bounded() -> None:
     assert time.monotonic() - started < 1.0
 
 
+async def test_inventing_from_a_large_description_does_not_hold_up_the_loop() -> None:
+    reference = {"$ref": "#/components/schemas/X"}
+    schema = {"type": "object", "allOf": [{"properties": {f"a{n}": reference for n in range(60)}}]}
+    description = described({"schema": reference})
+    description["components"]["schemas"] |= {"X": schema, "Y": {"description": "dài" * 20_000}}
+    connector = mocking(description)
+    await connector.open()
+    gaps: list[float] = []
+
+    async def watch() -> None:
+        while True:
+            began = time.monotonic()
+            await asyncio.sleep(0.001)
+            gaps.append(time.monotonic() - began)
+
+    watcher = asyncio.ensure_future(watch())
+    await asyncio.sleep(0.01)
+    result = await connector.call(ask(seconds=10))
+    watcher.cancel()
+
+    assert isinstance(result, Done)
+    assert len(gaps) > 10
+    assert sorted(gaps)[-3] < 0.1
+
+
 SCHEMAS = st.recursive(
     st.sampled_from(["string", "integer", "number", "boolean", "null", 7, None, ["string", "null"]]).map(
         lambda kind: {"type": kind}
