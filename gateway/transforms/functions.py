@@ -123,7 +123,7 @@ def _province(value: str, on: object = None, to: object = None) -> str:
 
 
 def _province_name(value: str, on: object = None) -> str:
-    return provinces.province(value, _day(on)).name
+    return provinces.province_name(value, _day(on))
 
 
 def _province_code(value: str, on: object = None) -> str:

@@ -15,6 +15,8 @@ from gateway.transforms.people import NoSuchCode, unaccented
 
 MERGER: Final = date(2025, 7, 1)
 """From this day there are 34 provinces instead of 63, and no districts."""
+HUE, HUE_BEFORE, HUE_FROM = "46", "Thừa Thiên Huế", date(2025, 1, 1)
+"""The one province that changed its name between mergers (Resolution 175/2024/QH15): its code stayed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,12 @@ def province(code: str, on: date) -> Province:
     return found
 
 
+def province_name(code: str, on: date) -> str:
+    """Return the name that the province of a code had on a day. Raises NoSuchCode."""
+    found = province(code, on)
+    return HUE_BEFORE if found.code == HUE and on < HUE_FROM else found.name
+
+
 def translate_province(code: str, on: date, to: date) -> str:
     """Turn a code of one day into the code of the same place on another one.
 
@@ -67,7 +75,10 @@ def translate_province(code: str, on: date, to: date) -> str:
 
 
 def province_code(name: str, on: date) -> str:
-    """Return the code of the province with that name on a day, however its accents are placed. Raises NoSuchCode."""
+    """Return the code of the province with that name on a day, however its accents are placed. Raises NoSuchCode.
+
+    Huế is found by either of its names, for papers go on to bear the old one.
+    """
     wanted = _key(name)
     for (since, code), found in provinces().items():
         if since == (on >= MERGER) and _key(found.name) == wanted:
@@ -79,7 +90,7 @@ def _key(name: str) -> str:
     key = " ".join(unaccented(name).casefold().replace("-", " ").replace(".", " ").split())
     for kind in ("tinh ", "thanh pho ", "tp "):
         key = key.removeprefix(kind)
-    return {"tphcm": "ho chi minh", "hcm": "ho chi minh"}.get(key, key)
+    return {"tphcm": "ho chi minh", "hcm": "ho chi minh", "thua thien hue": "hue"}.get(key, key)
 
 
 def district(code: str, on: date) -> str | None:

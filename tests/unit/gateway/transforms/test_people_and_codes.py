@@ -13,6 +13,7 @@ from gateway.transforms.provinces import (
     district,
     province,
     province_code,
+    province_name,
     provinces,
     translate_province,
 )
@@ -201,3 +202,18 @@ def test_codes_are_translated_by_their_day_in_both_directions() -> None:
     ):
         with pytest.raises(NoSuchCode):
             translate_code(code, source, target, on)
+
+
+@pytest.mark.parametrize(
+    ("on", "name"),
+    [
+        (date(2024, 12, 31), "Thừa Thiên Huế"),
+        (date(2025, 1, 1), "Huế"),
+        (date(2025, 6, 30), "Huế"),
+        (date(2025, 7, 1), "Huế"),
+    ],
+)
+def test_hue_has_the_name_of_its_day_and_is_found_by_both(on: date, name: str) -> None:
+    assert province_name("46", on) == name
+    for written in ("Tỉnh Thừa Thiên - Huế", "Thua Thien Hue", "Thành phố Huế", "TP. Huế"):
+        assert province_code(written, on) == "46"
