@@ -12,6 +12,7 @@ from typing import Annotated, Final, TypedDict
 from jlens import Expression, JlensError, Read
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.transforms.calls import foreign_calls
 from gateway.transforms.code_tables import ListUnknown, Tables
 from gateway.transforms.contract import NOT_READ, BadSettings, Document, OutOfTime, Place, Unfit
 from gateway.transforms.functions import BARRED, FUNCTIONS, ValueUnreadable, barred, guarded
@@ -165,6 +166,7 @@ def compiled(settings: Settings, tables: Tables) -> Expression:
         expression = Expression(source)
     except JlensError as error:
         raise BadSettings(str(error), "/mapping", place_of(source, error)) from error
+    _check_calls(source)
     for name, what in BARRED.items():
         expression.register_function(name, barred(what))
     try:
@@ -175,6 +177,17 @@ def compiled(settings: Settings, tables: Tables) -> Expression:
     except ListUnknown as error:
         raise BadSettings(f"The registry holds no code list {error}.", "/code_lists") from error
     return expression
+
+
+def _check_calls(source: str) -> None:
+    """Refuse calls of what is barred and of what there is not. What is handed on by name is met when it runs."""
+    ours = {function.name for function in FUNCTIONS}
+    for name, at in foreign_calls(source):
+        if name in BARRED:
+            told = f"${name} is barred: a mapping may not depend on {BARRED[name]}."
+            raise BadSettings(told, "/mapping", Place.of(source, at))
+        if name not in ours and not Expression(f"$exists(${name})").evaluate(None):
+            raise BadSettings(f"There is no function ${name}.", "/mapping", Place.of(source, at))
 
 
 def place_of(source: str, error: JlensError) -> Place | None:

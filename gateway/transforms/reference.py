@@ -146,7 +146,8 @@ def _language() -> str:
     barred = ", ".join(f"`${name}`" for name in BARRED)
     return (
         f"### JSONata's own functions\n\n| about | functions |\n|---|---|\n{rows}\n"
-        f"A mapping gives the same for the same message, always; so {barred} are barred.\n\n"
+        f"A mapping gives the same for the same message, always; so {barred} are barred: "
+        "a call of one, like one of a function that there is not, is refused when the version is registered.\n\n"
     )
 
 

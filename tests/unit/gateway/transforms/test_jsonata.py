@@ -128,7 +128,7 @@ def test_our_functions(function: Any) -> None:
 @pytest.mark.parametrize(
     "mapping",
     [
-        "$now()", "$millis()", "$random()", "$shuffle([1, 2])", '$eval("1")', '$date("hôm nay")', '$date("1980", "yyyyMMdd")',
+        "($f := $now; $f())", "($f := $eval; $f('1'))", '$date("hôm nay")', '$date("1980", "yyyyMMdd")',
         '$gender("0", "1-2-3", "1-0")', '$gender("1", "khác", "1-0")', '$name("a", "b")', '$province("24")', '$province("99", "2024-01-01")',
         '$orgCode("H26", "mới")', '$code("1", "tinh", "quoc-gia")', '$date("1980", "yyyy", "yyyy", "yyyy")', "$date([1])", "$date(true)",
         '$mask("abc", 1.5)', '$mask("abc", -1)', '$date("1980", 5)', '$date(function() { 1 })',
@@ -140,6 +140,14 @@ def test_a_function_that_cannot_answer_fails_with_its_place(mapping: str) -> Non
     assert (failed.value.code, failed.value.subject) == ("value-unreadable", "mapping")
     assert failed.value.place is not None
     assert failed.value.place.line == 2
+
+
+@pytest.mark.parametrize("call", ["$now()", "$millis()", "$random()", "$shuffle([1, 2])", '$eval("1")'])
+def test_what_is_barred_is_refused_before_it_runs(call: str) -> None:
+    with pytest.raises(BadSettings, match="barred") as refused:
+        run(f'{{"a": 1,\n "b": {call}}}')
+    assert refused.value.place is not None
+    assert (refused.value.place.line, refused.value.place.column) == (2, 7)
 
 
 def test_undefined_null_and_nothing_are_kept_apart() -> None:
