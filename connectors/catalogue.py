@@ -79,7 +79,7 @@ class Catalogue:
             raise SettingsRefused(
                 "; ".join(f"{_pointer(flaw['loc'])}: {flaw['msg']}" for flaw in flaws)
             ) from None
-        except Exception as error:
+        except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit) as error:
             # A check of the author's own went wrong; what it says may hold a value.
             raise SettingsRefused(f"/: the connector cannot check them ({type(error).__name__})") from error
 
@@ -90,7 +90,7 @@ class Catalogue:
             return connector(checked, context)
         except (ValueError, ConnectorError):
             raise
-        except Exception as error:
+        except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit) as error:
             raise SettingsRefused(f"/: no connector can be made of them ({type(error).__name__})") from error
 
     def describe(self) -> list[dict[str, Any]]:

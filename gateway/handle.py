@@ -21,6 +21,7 @@ from connectors.heads import head_fits
 from gateway.breaker import Breaker
 from gateway.deadlines import Deadlines
 from gateway.exchange import Reason, Refusal
+from gateway.panics import ENDINGS
 from registry.entities import Endpoint
 
 BACKSTOP_SECONDS = 0.5
@@ -151,6 +152,13 @@ class EndpointHandle:
             return Rejected(reason=type(error).__name__)
         except TimeoutError:
             return Unknown(reason="timeout")
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return Unknown(reason="connector", rubbish=True)  # one of its own: nobody has cancelled the call
+        except ENDINGS:
+            return Unknown(reason="connector", rubbish=True)
 
     async def _queue_up(self, now: float, deadline: float) -> None:
         """Wait for a place in the order of arrival. Raises Refusal."""
@@ -203,6 +211,8 @@ class EndpointHandle:
             except BaseException as error:
                 self.failure = type(error).__name__
                 self._opened.set()
+                if isinstance(error, ENDINGS):
+                    raise ConnectorError(f"the connector raised {self.failure}") from error
                 raise
             self.is_open, self.failure = True, None
             self._opened.set()

@@ -7,6 +7,7 @@ from connectors.contract import Logger
 from gateway.exchange import Exchange, Reason, Refusal, Reply, Request
 from gateway.logs import EXCHANGE
 from gateway.outcomes import OUTCOMES
+from gateway.panics import is_panic
 from gateway.problems import problem_for, render
 from gateway.snapshot import Snapshots
 from gateway.steps.authorise import authorise, correlation_of
@@ -75,12 +76,16 @@ class Pipeline:
             reply = problem_reply(exchange, Refusal(Reason.CUT_BY_REVOCATION, sent=True))
         except Exception as error:  # noqa: BLE001  (the edge of the hot path: a fault of ours is a node failure)
             reply = self._fault(exchange, error)
+        except BaseException as error:
+            if not is_panic(error):
+                raise
+            reply = self._fault(exchange, error)
         reply = await self._recorder.seal(exchange, reply)
         reply.outcome = exchange.record.outcome
         reply.headers.append((b"lgsp-exchange-id", exchange.record.exchange.encode()))
         return reply
 
-    def _fault(self, exchange: Exchange, error: Exception) -> Reply:
+    def _fault(self, exchange: Exchange, error: BaseException) -> Reply:
         self._log.warning(
             "exchange.fault", exchange=exchange.record.exchange, error=type(error).__name__, exc_info=error
         )

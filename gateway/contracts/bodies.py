@@ -19,6 +19,8 @@ LARGE_BYTES: Final = 64 * 1024
 """From here on bodies are checked in a guest process."""
 MOST_PARTS: Final = 2000
 """So many members, items or elements may be told about on the event loop: for each a violation could be found."""
+MOST_EFFORT: Final = 100_000
+"""Members and items times bytes of schema: what each of them may have to be compared with, and told about."""
 _JSON: Final = re.compile(r"\s*(application|text)/([a-z0-9.!#$&^_+-]+\+)?json\s*(;|\Z)", re.IGNORECASE)
 _XML: Final = re.compile(r"\s*(application|text)/([a-z0-9.!#$&^_+-]+\+)?xml\s*(;|\Z)", re.IGNORECASE)
 _CHARSET: Final = re.compile(r"""charset\s*=\s*"?([A-Za-z0-9._:-]{1,40})""", re.IGNORECASE)
@@ -54,7 +56,11 @@ class BodyCheck:
         self._media_type = declared.media_type.partition(";")[0].strip().lower()
         is_json, is_xml = _JSON.match(declared.media_type), _XML.match(declared.media_type)
         self._accepted = (
-            _JSON if is_json else _XML if is_xml else re.compile(re.escape(self._media_type), re.IGNORECASE)
+            _JSON
+            if is_json
+            else _XML
+            if is_xml
+            else re.compile(re.escape(self._media_type).replace(r"\*", "[^/;]*"), re.IGNORECASE)
         )
         self._json: JSONCheck | None = None
         self._xml: XMLCheck | None = None
@@ -104,7 +110,8 @@ def _of_json(check: "JSONCheck", body: bytes, document: object, parts: float) ->
             return Checked(document=document if is_exact else NOT_READ)
     except ValueError:  # text that cannot be UTF-8: half of a surrogate pair
         return wrong("encoding")
-    if body.count(b",") + body.count(b":") > parts:
+    told = body.count(b",") + body.count(b":") + 1
+    if told > parts or (parts <= MOST_PARTS and told * check.size > MOST_EFFORT):
         raise Later
     return Checked(check.violations(document))
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
+
 from gateway.contracts.effort import is_bounded
 from gateway.contracts.violations import BadContract, Place, Violation, distinct, pointer_within
 from registry.contract_schemas import ReferenceWrong, parts, whole_schema
@@ -24,6 +26,7 @@ class JSONCheck:
         self._validator = _compiled(schema)
         self._known = frozenset(_names(schema))
         self.is_bounded = is_bounded(schema)
+        self.size = len(orjson.dumps(schema, default=str))
         self.passes = self._validator.is_valid
         """Says whether a document fits; stops at the first thing that does not."""
 

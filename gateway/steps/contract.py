@@ -28,7 +28,8 @@ AT_ONCE: Final = 2
 """So many checks run in guest processes at the same time."""
 GUEST_SECONDS: Final = 5.0
 NOT_CHECKED: Final = "not-checked"
-NOTHING_TO_CHECK: Final = frozenset({204, 205, 206})
+NOTHING_TO_CHECK: Final = frozenset({204, 205})
+"""Nothing stands in them. Parts (206) are never asked for where an answer is checked: one that comes all the same is checked."""
 
 Watch = Callable[[Exchange], AbstractContextManager[None]]
 

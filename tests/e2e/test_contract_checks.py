@@ -174,6 +174,14 @@ async def test_answers_that_are_no_success_are_not_checked(plane: Plane) -> None
     assert (answer.status_code, answer.content) == (404, b'{"loi": 1}')
 
 
+async def test_a_part_that_nobody_asked_for_is_checked_like_the_whole(plane: Plane) -> None:
+    plane.provider.replies("206 Partial Content", body=b'{"MaSo": 1}')
+
+    answer = await send(plane, "enforce", headers={"Range": "bytes=0-10"})
+
+    assert (answer.status_code, answer.json()["code"]) == (502, Reason.REPLY_AGAINST_CONTRACT)
+
+
 @pytest.mark.parametrize(
     ("body", "headers", "rule"),
     [

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.exchange import Reason
+from registry.evidence import Outcome
 from tests.e2e.node import running_node
 from tests.e2e.plane import raw, request_head, running_plane
 from tests.factories import an_operation
@@ -101,3 +102,63 @@ async def test_heads_that_a_plug_in_makes_up_reach_nobody(
             whole = await raw(plane.node, request_head(caller, f"GET /DichVuLa/1.0/{path}"))
             assert (whole.status, whole.whole) == (502, True)
             assert "set-cookie" not in whole.headers
+
+
+ENDING = """
+    def __init__(self, settings, context):
+        if KIND == "ending-made":
+            raise SystemExit(3)
+
+    async def open(self):
+        if KIND == "ending-opened":
+            raise SystemExit(3)
+
+    async def call(self, call):
+        raise {
+            "exit": SystemExit(3), "interrupt": KeyboardInterrupt(), "generator": GeneratorExit(), "cancelled": CancelledError(),
+            "panic": PanicException("index out of bounds"),
+        }[call.path.rpartition("/")[2]]
+"""
+
+
+def an_ending_one(kind: str) -> str:
+    """Return a connector that raises what ends processes, when it is made, opened or called."""
+    source = a_good_one(kind)
+    good = source[source.index("    def __init__") : source.index("    async def check")]
+    head = f"from asyncio import CancelledError\nKIND = {kind!r}\nclass PanicException(BaseException): pass\n"
+    return head + source.replace(good, ENDING + "\n")
+
+
+@pytest.mark.parametrize("door", ["fast-lane", "asgi"])
+async def test_what_would_end_a_process_ends_one_call_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, door: str
+) -> None:
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    for kind in ("ending-made", "ending-opened", "ending-called"):
+        install(packages, kind, an_ending_one(kind), {kind: "Good"})
+    monkeypatch.setenv("PYTHONPATH", str(packages))
+
+    async with running_plane(tmp_path / "node", door=door) as plane:
+        anything = [an_operation("bat-ky", "/{duong*}", method="ANY")]
+        kinds = {"DaLam": "ending-made", "DaMo": "ending-opened", "DaGoi": "ending-called"}
+        for name, kind in kinds.items():
+            endpoint = {"connector": kind, "breaker": {"failures": 1000}}
+            await plane.node.offer(name, endpoint=endpoint, operations=anything)
+            await plane.node.grant(name)
+        await plane.node.settled()
+        caller = await plane.caller()
+        for path in ("exit", "interrupt", "generator", "cancelled"):
+            answer = await caller.call(f"/DaGoi/1.0/{path}")
+            await plane.refused(answer, Reason.PROVIDER_RUBBISH, 502, "provider", sent=True)
+        panicked = await caller.call("/DaGoi/1.0/panic")
+        made, opened = [await caller.call(f"/{name}/1.0/x") for name in ("DaLam", "DaMo")]
+
+        assert (panicked.status_code, panicked.json()["code"]) == (500, Reason.INTERNAL)
+        assert (await plane.final(panicked)).outcome == Outcome.NODE_FAILURE
+        assert (made.status_code, made.json()["code"]) == (503, Reason.QUARANTINED)
+        assert (opened.status_code, opened.json()["code"]) == (503, Reason.CONNECTOR_UNAVAILABLE)
+        assert plane.node.process.poll() is None
+        plane.node.log.write_text(
+            plane.node.log.read_text("utf-8").replace("Traceback", "(traceback)"), "utf-8"
+        )

@@ -17,6 +17,7 @@ from gateway.contracts.json_bodies import JSONCheck
 from gateway.contracts.registration import VersionChecks
 from gateway.contracts.violations import MOST_TOLD, BadContract
 from gateway.contracts.work import make_work, parse
+from gateway.contracts.xml_bodies import _is_simple
 from gateway.transforms.examples import TransformChecks
 from gateway.transforms.guests import Guests
 from registry.documents import parse_as
@@ -142,7 +143,7 @@ def test_names_that_the_contract_does_not_know_are_not_told() -> None:
 def test_no_more_than_a_few_are_told_each_once() -> None:
     schema = {"properties": {f"f{n}": {"type": "string"} for n in range(100)}}
     body = json.dumps({f"f{n}": n for n in range(100)}).encode()
-    assert len(found(a_body(schema=schema), body)) == MOST_TOLD
+    assert len(a_body(schema=schema).read(body, "", parts=float("inf")).violations) == MOST_TOLD
 
     assert found(a_body(schema={"items": {"type": "string"}}), b"[1,2,3]") == [("/*", "type")]
 
@@ -152,6 +153,48 @@ def test_many_things_wrong_at_once_are_left_to_a_guest() -> None:
 
     with pytest.raises(Later):
         check.at_once(body, "")
+
+
+@pytest.mark.parametrize(
+    ("schema", "wrong"),
+    [
+        ({"enum": [f"MA-{n:05}" for n in range(3000)]}, "x"),
+        ({"oneOf": [{"const": n} for n in range(200)]}, -1),
+    ],
+)
+def test_what_is_wrong_against_a_large_schema_is_left_to_a_guest(
+    schema: dict[str, Any], wrong: object
+) -> None:
+    check = a_body(schema={"items": schema})
+    with pytest.raises(Later):
+        check.at_once(json.dumps([wrong] * 1_900).encode(), "")
+
+    assert check.at_once(json.dumps([schema.get("enum", [5])[0]] * 1_900).encode(), "").violations == ()
+    began = time.perf_counter()
+    found(check, json.dumps([wrong] * 2).encode())
+    assert time.perf_counter() - began < 0.5
+
+
+@pytest.mark.parametrize(
+    ("pattern", "simple"),
+    [
+        ("[0-9]{12}", True), ("[0-9]{9,12}", True), ("[A-Z]+", True), ("a?b", True), (r"\d{2}/\d{2}/\d{4}", True),
+        ("[A-Z]{0,10}[A-Z0-9]{0,10}[0-9]", False), ("a?" * 18 + "a" * 18, False), ("(ab)*", False), ("a+b+", False),
+        (r"-?[0-9]+(\.[0-9]+)?", False),
+    ],
+)  # fmt: skip
+def test_xsd_patterns_that_could_be_tried_in_many_ways_are_left_to_a_guest(
+    pattern: str,
+    simple: bool,  # noqa: FBT001
+) -> None:
+    assert _is_simple(pattern) is simple
+
+
+@pytest.mark.parametrize(
+    ("sent", "fits"), [("image/png", True), ("IMAGE/jpeg; q=1", True), ("text/plain", False)]
+)
+def test_a_range_of_media_types_is_one(sent: str, fits: bool) -> None:  # noqa: FBT001
+    assert (a_body(media_type="image/*").at_once(b"x", sent).violations == ()) is fits
 
 
 # --- schemas that want something, or for ever -------------------------------------------------------------
