@@ -11,7 +11,7 @@ from typing import Any, Final
 from anyio import CapacityLimiter, to_thread
 
 from gateway.transforms.code_tables import Tables
-from gateway.transforms.contract import BadSettings, Document, OutOfTime, Transform
+from gateway.transforms.contract import BadSettings, Bounded, Document, OutOfTime, Transform
 from gateway.transforms.guests import Guests, Work
 from gateway.transforms.json_text import LARGE_BYTES
 from gateway.transforms.kinds import build
@@ -65,9 +65,17 @@ class Chain:
         if self._guests is None:
             return self(document)
         about, body = self._guests.run(
-            self._work, document.body, LARGE_SECONDS, media_type=document.media_type
+            self._work, document.body, self._seconds(len(document.body)), media_type=document.media_type
         )
         return Document(body, about["media_type"], document.headers)
+
+    def _seconds(self, size: int) -> float:
+        """Return how long all transforms may take together: as long as each says, and a second a megabyte to read it."""
+        allowed = (
+            step.seconds(size) + size * 1e-6 if isinstance(step, Bounded) else LARGE_SECONDS
+            for step in self.steps
+        )
+        return min(LARGE_SECONDS, sum(allowed))
 
     @cached_property
     def _work(self) -> Work:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol, runtime_checkable
 
 from connectors.message import Headers
 from gateway.transforms.code_tables import Tables
@@ -32,6 +32,15 @@ class Transform(Protocol):
 
         With `hurry` it may raise OutOfTime early: the caller then tries again where it blocks nobody.
         """
+        ...
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """A transform that says how long it may take; what does not say so has the time of all large documents."""
+
+    def seconds(self, size: int) -> float:
+        """Return the most seconds for a document of so many bytes."""
         ...
 
 

@@ -12,10 +12,11 @@ from typing import Annotated, Final, TypedDict
 from jlens import Expression, JlensError, Read
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.panics import is_panic
 from gateway.transforms.calls import foreign_calls
 from gateway.transforms.code_tables import ListUnknown, Tables
 from gateway.transforms.contract import NOT_READ, BadSettings, Document, OutOfTime, Place, Unfit
-from gateway.transforms.functions import BARRED, FUNCTIONS, ValueUnreadable, barred, guarded
+from gateway.transforms.functions import BARRED, FUNCTIONS, REPLACED, ValueUnreadable, barred, guarded
 from gateway.transforms.json_text import (
     LARGE_BYTES,
     Numbers,
@@ -100,6 +101,10 @@ class Mapping:
         read = self._expression.reads()
         return sorted(_paths(read["input"])) if "input" in read else []
 
+    def seconds(self, size: int) -> float:
+        """Return how long a document of so many bytes may take."""
+        return limits_for(self._limits, size)["timeout"]
+
     def __call__(self, document: Document, *, hurry: bool = False) -> Document:
         """Return what the mapping makes of the document."""
         size = len(document.body)
@@ -140,6 +145,10 @@ class Mapping:
             raise Unfit("value-unreadable", str(error), place, "mapping") from error
         except ValueError as error:
             raise Unfit("malformed", str(error), _place_in(str(error))) from error
+        except BaseException as error:
+            if is_panic(error):
+                raise Unfit("limit", "The engine gave up on this document.", None, "mapping") from None
+            raise
 
     def _failure(self, error: JlensError) -> Unfit:
         place = place_of(self._source, error)
@@ -166,7 +175,14 @@ def compiled(settings: Settings, tables: Tables) -> Expression:
         expression = Expression(source)
     except JlensError as error:
         raise BadSettings(str(error), "/mapping", place_of(source, error)) from error
+    except BaseException as error:
+        if is_panic(error):
+            raise BadSettings("The engine gives up on this mapping.", "/mapping") from None
+        raise
     _check_calls(source)
+    for name, call in REPLACED.items():
+        if f"${name}" in source:
+            expression.register_function(name, guarded(call))
     for name, what in BARRED.items():
         expression.register_function(name, barred(what))
     try:

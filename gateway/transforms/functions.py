@@ -4,7 +4,8 @@ All treat what is absent, null or empty as absent: the result is then absent as 
 read is an error, never a guess.
 """
 
-from collections.abc import Callable, Sequence
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from inspect import signature
@@ -253,6 +254,24 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         ('$mask("001099000001", 3, 2)', "001*******01"), _pure(_mask),
     ),
 )  # fmt: skip
+
+
+def _base64_of(value: str) -> str:
+    return b64encode(value.encode()).decode()
+
+
+def _text_of_base64(value: str) -> str:
+    try:
+        return b64decode(value, validate=True).decode()
+    except ValueError:
+        raise ValueError("The text is no base64 of UTF-8.") from None
+
+
+REPLACED: Final[Mapping[str, Callable[..., object]]] = {
+    "base64encode": _base64_of,
+    "base64decode": _text_of_base64,
+}
+"""JSONata's own functions in whose place ours stand: the engine's lose what is no letter of Latin."""
 
 BARRED: Final = {
     "now": "the time of day", "millis": "the time of day", "random": "chance", "shuffle": "chance",

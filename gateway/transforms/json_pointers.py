@@ -5,6 +5,13 @@ from typing import Any
 from gateway.transforms.contract import Unfit
 
 
+def found_at(document: Any, pointer: str) -> Any:  # Any: foreign JSON
+    """Return what stands at the pointer. Raises Unfit when nothing does."""
+    for part in pointer.split("/")[1:]:
+        document = document[_key(document, part.replace("~1", "/").replace("~0", "~"))]
+    return document
+
+
 def replace_at(document: Any, pointer: str, change: Any) -> Any:  # Any: foreign JSON, and a function of it
     """Return the document with what stands at the pointer changed. Raises Unfit when nothing stands there."""
     if not pointer:

@@ -71,7 +71,8 @@ def _decoded(body: bytes) -> str:
     try:
         return body.decode()
     except UnicodeDecodeError as error:
-        place = Place.of(body[: error.start].decode(), error.start)
+        before = body[: error.start].decode()
+        place = Place.of(before, len(before))
         raise Unfit("encoding", "The document is not UTF-8.", place) from error
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from lxml import etree
 
 from gateway.transforms.contract import Document, Unfit
-from gateway.transforms.json_pointers import replace_at
+from gateway.transforms.json_pointers import found_at, replace_at
 from gateway.transforms.json_text import parse_json, render_json
 from gateway.transforms.xml_shape import Node, Shape, compile_shape, read_settings
 from gateway.transforms.xml_to_json import NIL
@@ -23,8 +23,10 @@ class JSONToXML:
     def __call__(self, document: Document, *, hurry: bool = False) -> Document:
         """Return the document as XML, or with XML in it."""
         if self._at:
+            # Numbers of the XML come with the digits that the sender wrote, those around it as they are.
+            spelt = found_at(parse_json(document.body, "text"), self._at)
             values = parse_json(document.body)
-            made = replace_at(values, self._at, lambda value: render_xml(value, self._shape).decode())
+            made = replace_at(values, self._at, lambda _: render_xml(spelt, self._shape).decode())
             return Document(render_json(made), "application/json", document.headers)
         # Numbers come as text, with the digits that the sender wrote.
         body = render_xml(parse_json(document.body, "text"), self._shape)
@@ -111,9 +113,12 @@ def _spelt(value: Any, node: Node) -> str:
 
 
 def _set_text(element: etree._Element, text: str, node: Node) -> None:
+    _guarded(_put_text, element, text, node)
+
+
+def _put_text(element: etree._Element, text: str, node: Node) -> None:
     # A CDATA section cannot hold its own end.
-    made = etree.CDATA(text) if node.cdata and "]]>" not in text else text
-    _guarded(setattr, element, "text", made)
+    element.text = etree.CDATA(text) if node.cdata and "]]>" not in text else text
 
 
 def _guarded(write: Any, *arguments: Any) -> None:

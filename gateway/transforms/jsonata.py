@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from gateway.transforms.code_tables import Tables
 from gateway.transforms.contract import Document, OutOfTime
-from gateway.transforms.engine import Mapping, Settings, limits_for
+from gateway.transforms.engine import Mapping, Settings
 from gateway.transforms.flaws import first_flaw
 from gateway.transforms.guests import Guests, Work
 from gateway.transforms.plain import is_plain
@@ -22,7 +22,6 @@ class GuestMapping:
 
     def __init__(self, settings: Settings, tables: Tables, guests: Guests) -> None:
         self._compiled = Mapping(settings, tables)
-        self._limits = settings.limits
         self._guests = guests
         self._work = Work(
             "mapping", {"settings": settings.model_dump(mode="json"), "tables": tables.render()}
@@ -32,12 +31,15 @@ class GuestMapping:
         """Return the fields of the input that the mapping reads."""
         return self._compiled.reads()
 
+    def seconds(self, size: int) -> float:
+        """Return how long a document of so many bytes may take."""
+        return self._compiled.seconds(size)
+
     def __call__(self, document: Document, *, hurry: bool = False) -> Document:
         """Return what the mapping makes of the document. Never in a hurry: a guest has to be asked."""
         if hurry:
             raise OutOfTime("The mapping runs in a guest process.")
-        seconds = limits_for(self._limits, len(document.body))["timeout"]
-        _, body = self._guests.run(self._work, document.body, seconds)
+        _, body = self._guests.run(self._work, document.body, self.seconds(len(document.body)))
         return Document(body, "application/json", document.headers)
 
 

@@ -1,5 +1,6 @@
 """Names and genders of people as Vietnam's systems write them. Pure."""
 
+import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -12,6 +13,12 @@ GENDERS: Final[Mapping[str, Mapping[str, str]]] = {
     "M-F": {"male": "M", "female": "F", "other": "X"},
 }
 """The codings of gender, by name: 1 nam, 2 nữ, 3 khác (social insurance); 1 nam, 0 nữ (criminal records); ..."""
+
+
+_WORD: Final = re.compile(r"[^\s'’\-]+")
+"""What begins with a capital: H'Wăn Niê, Nguyễn-Văn."""
+_STROKED: Final = str.maketrans("đĐðÐ", "dDdD")
+"""Đ, and the letter of Iceland that keyboards and fonts take for it."""
 
 
 class NoSuchCode(ValueError):
@@ -43,7 +50,7 @@ def _tidy(name: str) -> str:
 
 def unaccented(text: str) -> str:
     """Return a text without its accents, case kept (`Đắk Lắk` -> `Dak Lak`)."""
-    plain = unicodedata.normalize("NFD", text.replace("đ", "d").replace("Đ", "D"))
+    plain = unicodedata.normalize("NFD", text.translate(_STROKED))
     return unicodedata.normalize("NFC", "".join(char for char in plain if not unicodedata.combining(char)))
 
 
@@ -52,7 +59,7 @@ def _plain(text: str) -> str:
 
 
 def _title(name: str) -> str:
-    return " ".join(word[:1].upper() + word[1:].lower() for word in name.split(" "))
+    return _WORD.sub(lambda word: word[0][:1].upper() + word[0][1:].lower(), name)
 
 
 NAME_FORMS: Final[Mapping[str, Callable[[str], str]]] = {
@@ -92,6 +99,7 @@ def mask(value: str, first: int, last: int) -> str:
     """Hide the middle of a text: so many characters stay at each end, none when that would show it all."""
     if first < 0 or last < 0:
         raise FormUnknown("A mask keeps no fewer than 0 characters.")
+    value = unicodedata.normalize("NFC", value)
     if first + last >= len(value):
         return "*" * len(value)
     return value[:first] + "*" * (len(value) - first - last) + (value[-last:] if last else "")

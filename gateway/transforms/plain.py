@@ -9,6 +9,7 @@ process, every other one in a guest process (`guests.py`).
 """
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
 from gateway.transforms.functions import FUNCTIONS
@@ -20,6 +21,10 @@ _CHEAP_OF_JSONATA: Final = (
     "base64encode base64decode toMillis fromMillis"
 )
 CHEAP: Final = OURS | frozenset(_CHEAP_OF_JSONATA.split())
+BOUNDED: Final = frozenset({"join", "replace", "formatNumber"})
+"""These make a text as large as one value times another: cheap only where the last one is a short text in the mapping."""
+_SHORT: Final = 18
+"""Characters of a text with its quotation marks."""
 
 _TOKEN: Final = re.compile(
     r"(?P<space>\s+|/\*.*?\*/)"
@@ -38,6 +43,14 @@ _VALUES: Final = frozenset({"name", "text", "context", "value", "number"})
 _REACHING: Final = frozenset(".[{(")
 
 
+@dataclass(slots=True)
+class _Call:
+    """What is open: a call of a function, or brackets of another kind (no name)."""
+
+    name: str
+    arguments: int = 1
+
+
 class _Reader:
     """Reads a mapping token by token; `ok` goes false with the first thing that is not plain."""
 
@@ -46,16 +59,33 @@ class _Reader:
         self._before = ""  # the kind of the token before, or the sign itself
         self._called = ""
         self._open: list[str] = []
+        self._calls: list[_Call] = []
+        self._last = ("", "")  # the two tokens before
 
     def take(self, kind: str, text: str) -> None:
         """Take the next token that is not space."""
         if kind == "sign":
+            self._bound(text)
             self._sign(text)
         elif kind == "name" and text in _WORD_OPERATORS:
             self._before = "operator"
         else:
             self.ok &= self._is_fit(kind, text)
             self._before = kind
+        self._last = (self._last[1], text)
+
+    def _bound(self, sign: str) -> None:
+        """Follow calls of functions whose last argument has to be short."""
+        if sign in "[{(":
+            is_call = sign == "(" and self._before == "call"
+            self._calls.append(_Call(self._called if is_call else ""))
+        elif sign == "," and self._calls:
+            self._calls[-1].arguments += 1
+        elif sign in "]})" and self._calls:
+            call = self._calls.pop()
+            if call.name in BOUNDED and (call.arguments > 1 or call.name != "join"):
+                comma, last = self._last
+                self.ok &= comma == "," and last[:1] in "\"'" and len(last) <= _SHORT
 
     def _is_fit(self, kind: str, text: str) -> bool:
         if self._before == "call" or text in _DEFINE:

@@ -11,7 +11,15 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from lxml import etree
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from gateway.transforms.contract import BadSettings
 from gateway.transforms.flaws import first_flaw
@@ -55,13 +63,29 @@ class Declared(BaseModel):
         return self
 
 
+def _check_prefix(prefix: str) -> str:
+    if prefix.lower().startswith("xml"):
+        raise ValueError("prefixes that begin with xml are XML's own")
+    return prefix
+
+
+Prefix = Annotated[
+    str,
+    StringConstraints(max_length=50, pattern=r"^([A-Za-z_][A-Za-z0-9_.\-]*)?$"),
+    AfterValidator(_check_prefix),
+]
+Namespace = Annotated[
+    str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\x00-\x20\x7f-\x9f<>\"]+$")
+]
+
+
 class Layout(BaseModel):
     """A document: its root, its namespaces by prefix (the empty one for those without), and its fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     root: Name
-    namespaces: dict[Annotated[str, StringConstraints(max_length=50)], Name] = Field(default_factory=dict)
+    namespaces: dict[Prefix, Namespace] = Field(default_factory=dict)
     fields: dict[Name, Declared | None]
     unknown: Literal["drop", "refuse"] | None = None
     declaration: bool | None = None

@@ -1,5 +1,6 @@
 """Kind `xml-to-json`: what a declared XML document says, as JSON."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from gateway.transforms.safe_xml import ByteOrderMark, parse_xml, place_of, refu
 from gateway.transforms.xml_shape import Node, Shape, Value, compile_shape, read_settings
 
 NIL: Final = "{http://www.w3.org/2001/XMLSchema-instance}nil"
+_DIGITS: Final = re.compile(r"[+-]?(?P<whole>[0-9]*)(?P<fraction>\.[0-9]*)?", re.ASCII)
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -113,7 +115,7 @@ def _value(element: etree._Element, node: Node, shape: Shape) -> Any:
         return _read(element, node, shape)
     if len(element) and not shape.drops_unknown:
         raise _unexpected(element, "An element that is declared to hold a text holds elements")
-    text = element.text or ""
+    text = (element.text or "") + "".join(child.tail or "" for child in element)
     if node.holds is not None:
         return read_text(text, node.holds) if text.strip() else None
     return _typed(text, node.value, element)
@@ -132,14 +134,12 @@ def _typed(text: str, value: Value, element: etree._Element) -> object:
 
 
 def _number(text: str, value: Value) -> int | float | str | None:
-    digits = text.removeprefix("+").removeprefix("-")
-    whole, _, fraction = digits.partition(".")
-    if (
-        not (whole + fraction).isascii()
-        or not (whole + fraction).isdecimal()
-        or (value == "integer" and "." in digits)
-    ):
+    """Return a number; one with a zero in front, as the numbers of citizens have, stays text. None: it is none."""
+    found = _DIGITS.fullmatch(text)
+    if found is None or not text.strip("+-.") or (value == "integer" and found["fraction"] is not None):
         return None
+    if len(found["whole"]) > 1 and found["whole"].startswith("0"):
+        return text
     kept = kept_number(text.removeprefix("+"))
     return text if kept is None else kept
 

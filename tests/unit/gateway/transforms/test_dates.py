@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.transforms.dates import DateUnreadable, FormUnknown, check_forms, day_of, read_date, write_date
+from gateway.transforms.dates import DateUnreadable, FormUnknown, day_of, read_date, write_date
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_what_is_no_date_or_could_be_two_is_refused(text: str) -> None:
 @pytest.mark.parametrize("form", ["", "dd/MM", "YYYY-MM-DD", "yyyyyyyy", "abc", "yyyy" + "-" * 50])
 def test_a_form_that_does_not_exist_is_refused(form: str) -> None:
     with pytest.raises(FormUnknown):
-        check_forms(form)
+        read_date("1980", form)
 
 
 def test_a_date_is_never_made_more_precise_than_it_is() -> None:
@@ -101,3 +101,21 @@ def test_any_moment_survives(moment: datetime) -> None:
 def test_any_text_is_read_or_refused(text: str) -> None:
     with suppress(DateUnreadable):
         assert read_date(text).year > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "expected"),
+    [
+        ("1960-05-01T23:30:00+07:00", "dd/MM/yyyy", "01/05/1960"),
+        ("1905-05-01T00:00:00+07:00", "iso", "1905-05-01T00:00:00+07:00"),
+        ("1945-09-02 08:00:00", "iso", "1945-09-02T08:00:00+07:00"),
+    ],
+)
+def test_old_moments_are_in_the_time_of_today(text: str, form: str, expected: str) -> None:
+    assert write_date(read_date(text), form) == expected
+    assert write_date(read_date(expected), form) == expected
+
+
+def test_no_more_forms_than_a_person_writes() -> None:
+    with pytest.raises(FormUnknown, match="more than"):
+        read_date("1980", "|".join(["yyyy"] * 100))

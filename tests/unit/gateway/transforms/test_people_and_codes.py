@@ -217,3 +217,21 @@ def test_hue_has_the_name_of_its_day_and_is_found_by_both(on: date, name: str) -
     assert province_name("46", on) == name
     for written in ("Tỉnh Thừa Thiên - Huế", "Thua Thien Hue", "Thành phố Huế", "TP. Huế"):
         assert province_code(written, on) == "46"
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "expected"),
+    [
+        ("h'wăn niê", "title", "H'Wăn Niê"),
+        ("NGUYỄN-VĂN an", "title", "Nguyễn-Văn An"),
+        ("y’MOAN", "title", "Y’Moan"),
+        ("Ðặng Thị ðào", "plain", "Dang Thi dao"),
+        ("ÐẶNG", "key", "dang"),
+    ],
+)
+def test_names_of_all_peoples_keep_their_capitals(name: str, form: str, expected: str) -> None:
+    assert write_name(name, form) == expected
+
+
+def test_a_mask_counts_letters_however_they_are_composed() -> None:
+    assert mask(unicodedata.normalize("NFD", "Ánh"), 1, 0) == "Á**"

@@ -268,3 +268,61 @@ TEXTS = st.text(
 )
 def test_any_text_survives_both_ways(people: list[dict[str, str]]) -> None:
     assert read(write({"CongDan": people})) == {"CongDan": people}
+
+
+# --- what was lost or let through -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cdata", [True, False])
+def test_characters_that_xml_cannot_hold_are_unfit(cdata: bool) -> None:  # noqa: FBT001
+    with pytest.raises(Unfit) as refused:
+        json_to_xml({"root": "a", "fields": {"b": {"cdata": cdata}}})(Document(rb'{"b": "\u0001"}'))
+    assert refused.value.code == "unexpected"
+
+
+@pytest.mark.parametrize(
+    "namespaces",
+    [
+        {"p q": "urn:a"},
+        {"xmlns": "urn:a"},
+        {"XML": "urn:a"},
+        {"1": "urn:a"},
+        {"p": "a\x01"},
+        {"p": "a b"},
+        {"p": ""},
+    ],
+)
+def test_namespaces_that_cannot_be_written_are_refused(namespaces: dict[str, str]) -> None:
+    with pytest.raises(BadSettings):
+        json_to_xml({"root": "a", "namespaces": namespaces, "fields": {"b": None}})
+
+
+def test_xml_inside_json_keeps_the_digits_of_numbers() -> None:
+    made = json_to_xml({"root": "a", "at": "/xml", "fields": {"b": None, "c": None, "d": None}})(
+        Document(b'{"so": 1.50, "xml": {"b": 1E5, "c": 1.50, "d": 0.0000001}}')
+    )
+    told = json.loads(made.body)
+    assert told["xml"] == "<a><b>1E5</b><c>1.50</c><d>0.0000001</d></a>"
+    assert told["so"] == 1.5
+
+
+def test_a_text_is_read_around_the_elements_in_it() -> None:
+    assert json.loads(xml_to_json(FLAT)(Document(b"<a><chu>x<i>k</i>y</chu></a>")).body)["chu"] == "xy"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("001099000001", "001099000001"), ("0", 0), ("-5", -5), ("+5", 5), ("-007", "-007"), ("12", 12)],
+)
+def test_a_number_with_a_zero_in_front_stays_text(text: str, expected: object) -> None:
+    settings = {"root": "a", "fields": {"so": {"type": "integer"}}}
+    assert json.loads(xml_to_json(settings)(Document(f"<a><so>{text}</so></a>".encode())).body) == {
+        "so": expected
+    }
+
+
+@pytest.mark.parametrize("text", ["+-5", "--5", "-", "+", "5-", "1 2", "٣"])
+def test_what_is_no_number_is_refused(text: str) -> None:
+    settings = {"root": "a", "fields": {"so": {"type": "number"}}}
+    with pytest.raises(Unfit):
+        xml_to_json(settings)(Document(f"<a><so>{text}</so></a>".encode()))
