@@ -21,7 +21,7 @@ from registry.errors import Flaw, Invalid, NotFound, VersionStale
 from registry.ids import uuid7
 from registry.labels import OWN, key, own_labels
 from registry.references import Link, with_targets
-from registry.register.directory import Lookup
+from registry.register.directory import Lookup, RegistryLookup
 from registry.register.lives import NOUNS, begun, check_removable, rewritten
 from registry.register.rules import fixed_flaws, flaws_of
 from registry.register.steps import TABLE, Moment, Parameters
@@ -86,12 +86,17 @@ class ChangeSet:
         if flaws:
             raise Invalid(flaws)
         await self._check(kind, entity, current.id)
+        if isinstance(before, CodeList) and isinstance(entity, CodeList):
+            await self._check_users(before, entity)
         return self._stage("replace", kind, current.id, entity, current)
 
     async def remove(self, kind: Kind, label: str, *, expected_version: int) -> Stored:
         """Stage taking an object out of use. Raises NotFound, VersionStale, WrongState."""
         current = await self._current(kind, label, expected_version)
-        check_removable(parse(kind, current.document))
+        entity = parse(kind, current.document)
+        check_removable(entity)
+        if isinstance(entity, CodeList):
+            await self._check_users(entity, None)
         return self._stage("remove", kind, current.id, None, current)
 
     async def step(
@@ -214,6 +219,30 @@ class ChangeSet:
         if flaws:
             raise Invalid(flaws)
 
+    async def _check_users(self, before: CodeList, after: CodeList | None) -> None:
+        """No version that is called may break with a code list. Raises Invalid.
+
+        Of many changes at once this is not asked: a version that comes later among them may be made for the new list.
+        """
+        if self._check_transforms is None or not isinstance(self._lookup, RegistryLookup):
+            return
+
+        async def as_it_is(label: str) -> CodeList | None:
+            return before if key(label) == key(before.code) else await self._find_list(label)
+
+        async def as_it_becomes(label: str) -> CodeList | None:
+            return after if key(label) == key(before.code) else await self._find_list(label)
+
+        for status in ("published", "deprecated"):
+            for stored in await self._lookup.having(Kind.VERSION, "status", status):
+                version = parse(Kind.VERSION, stored.document)
+                if not isinstance(version, Version) or not _names(version, before.code):
+                    continue
+                flaws = await self._check_transforms(version, as_it_becomes)
+                if flaws and not await self._check_transforms(version, as_it_is):
+                    told = f"{stored.label} would break ({flaws[0].pointer}): {flaws[0].message}"
+                    raise Invalid([Flaw("", flaws[0].code, told)])
+
     async def _version_flaws(self, version: Version) -> list[Flaw]:
         flaws = list(self._check_version(version)) if self._check_version else []
         if self._check_transforms is not None:
@@ -313,4 +342,15 @@ def _links_of(kind: Kind, document: Document) -> Iterator[Link]:
 def _unknown(link: Link) -> Flaw:
     return Flaw(
         link.pointer, "reference-unknown", f"No object of {link.kind.value} is known as {link.target!r}."
+    )
+
+
+def _names(version: Version, code_list: str) -> bool:
+    """Say whether a version's transforms use a code list."""
+    wanted = key(code_list)
+    return any(
+        isinstance(named, str) and key(named) == wanted
+        for operation in version.operations
+        for spec in (*operation.transforms.request, *operation.transforms.reply)
+        for named in spec.settings.get("code_lists", ())
     )

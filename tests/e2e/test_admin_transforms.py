@@ -130,6 +130,43 @@ async def test_a_version_with_a_broken_mapping_is_refused(http: httpx2.AsyncClie
     assert (answer.status_code, "/operations/0/transforms/reply/0/settings" in answer.text) == (422, True)
 
 
+async def test_a_code_list_does_not_change_under_a_version_whose_examples_it_breaks(
+    http: httpx2.AsyncClient,
+) -> None:
+    good = mapped('{"b": $code(a, "tinh", "quoc-gia")}', code_lists=["tinh", "quoc-gia"])
+    example = {"direction": "reply", "given": '{"a": "x"}', "expected": '{"b": "9"}'}
+    made = await added(http, reply=good, examples=[example])
+    first = (await http.get(f"{API}/code-lists/tinh")).json()
+    other = LISTS[0] | {"codes": [{"code": "y", "name_vi": "Khác", "same_as": {"quoc-gia": "9"}}]}
+    more = LISTS[0] | {
+        "codes": [*LISTS[0]["codes"], {"code": "y", "name_vi": "Khác", "same_as": {"quoc-gia": "9"}}]
+    }
+
+    async def put(document: Any) -> httpx2.Response:
+        now = await http.get(f"{API}/code-lists/tinh")
+        return await http.put(
+            f"{API}/code-lists/tinh", json=document, headers={"If-Match": now.headers["etag"]}
+        )
+
+    assert (await put(other)).status_code == 200  # nobody calls a draft
+    assert (await put(LISTS[0])).status_code == 200
+    headers = {"If-Match": made.headers["etag"]}
+    published = await http.post(f"{API}/versions/BienDoi/1.0/actions/publish", json={}, headers=headers)
+    assert published.status_code == 200, published.text
+    broken = await put(other)
+    assert broken.status_code == 422
+    assert "BienDoi/1.0 would break (/operations/0/transforms/examples/0)" in broken.text
+    gone = await http.delete(
+        f"{API}/code-lists/tinh",
+        headers={"If-Match": (await http.get(f"{API}/code-lists/tinh")).headers["etag"]},
+    )
+    assert gone.status_code == 422
+    assert (await put(more)).status_code == 200
+    assert (await http.get(f"{API}/code-lists/tinh")).json()["document"]["codes"][0] == first["document"][
+        "codes"
+    ][0]
+
+
 async def test_examples_keep_a_version_out_when_they_break(http: httpx2.AsyncClient) -> None:
     example = {"direction": "reply", "given": '{"a": "x"}', "expected": '{"b": "9"}'}
     good = mapped('{"b": $code(a, "tinh", "quoc-gia")}', code_lists=["tinh", "quoc-gia"])
