@@ -33,14 +33,18 @@ class ParameterCheck:
         self._check = _check_of(declared.schema, shared, f"{pointer}/schema") if declared.schema else None
         if self._check is not None and not self._check.is_bounded:
             raise BadContract(f"{pointer}/schema", "Checking by this schema may take for ever.")
-        schema = _meant(declared.schema, shared)
-        self._is_open = self._check is None or _is_object(schema)
-        self._is_list = "array" in _types(schema)
+        schemas = list(_alternatives(declared.schema, shared))
+        is_object = any(_is_object(schema) for schema in schemas)
+        self._is_open = self._check is None or is_object
+        self._is_list = any("array" in _types(schema) for schema in schemas)
+        # An object's members may stand in the query under names of their own (`style: deepObject`, `explode`).
+        self._is_spread = is_object and declared.at == "query"
 
     def violations(self, values: Sequence[str]) -> Iterable[Violation]:
         """Return what is wrong with the values that were given, none or several."""
         if not values:
-            return [Violation(self.at, pointer_of(self._shown), "required")] if self.required else ()
+            is_missing = self.required and not self._is_spread
+            return [Violation(self.at, pointer_of(self._shown), "required")] if is_missing else ()
         if self._is_open or self._check is None:
             return ()
         if len(values) > 1 and not self._is_list:
@@ -55,10 +59,13 @@ class ParameterCheck:
         return next((told for told in found if all(one.rule != "type" for one in told)), found[-1])
 
     def _readings(self, values: Sequence[str]) -> list[Any]:  # Any: JSON
+        alone = list(_readings(values[0])) if len(values) == 1 else []
         if not self._is_list:
-            return list(_readings(values[0]))
-        lists = [values] if len(values) > 1 else [values, values[0].split(",")]
-        return [
+            return alone
+        # Blanks around a header's commas belong to no item (RFC 9110, 5.6.1).
+        split = [item.strip(" \t") if self.at == "header" else item for item in values[0].split(",")]
+        lists = [values] if len(values) > 1 else [values, split]
+        return alone + [
             [next(iter(_readings(value)), value) if numbers else value for value in listed]
             for listed in lists
             for numbers in (True, False)
@@ -129,6 +136,19 @@ def _meant(schema: Mapping[str, Any], shared: Mapping[str, Any]) -> Mapping[str,
             break
         schema = shared[name]
     return schema
+
+
+def _alternatives(schema: Mapping[str, Any], shared: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield a schema and those that it is combined from (`anyOf: [{type: array}, {type: "null"}]`), each once."""
+    waiting, seen = [schema], set[int]()
+    while waiting:
+        meant = _meant(waiting.pop(), shared)
+        if id(meant) in seen:
+            continue
+        seen.add(id(meant))
+        yield meant
+        for word in ("anyOf", "oneOf", "allOf"):
+            waiting += [part for part in meant.get(word, ()) if isinstance(part, Mapping)]
 
 
 def _types(schema: Mapping[str, Any]) -> set[str]:

@@ -14,6 +14,7 @@ from gateway.contracts.bodies import BodyCheck, Later
 from gateway.contracts.compiled import Contract, bad_contracts, contract_of
 from gateway.contracts.effort import is_bounded
 from gateway.contracts.json_bodies import JSONCheck
+from gateway.contracts.parameters import ParameterCheck
 from gateway.contracts.registration import VersionChecks
 from gateway.contracts.violations import MOST_TOLD, BadContract
 from gateway.contracts.work import make_work, parse
@@ -440,7 +441,14 @@ def contract(*parameters: Parameter, path: str = "/o") -> Contract:
         ({"type": "array", "items": {"type": "integer"}}, "p=1,2", []),
         ({"type": "array", "items": {"type": "string"}}, "p=1&p=2", []),
         ({"type": "array", "items": {"type": "integer"}}, "p=1&p=x", ["type"]),
+        ({"anyOf": [{"type": "array", "items": {"type": "integer"}}, {"type": "null"}]}, "p=1&p=2", []),
+        ({"anyOf": [{"type": "array", "items": {"type": "integer"}}, {"type": "null"}]}, "p=1,x", ["anyOf"]),
+        ({"allOf": [{"type": "array"}, {"maxItems": 1}]}, "p=1&p=2", ["maxItems"]),
+        ({"oneOf": [{"type": "array", "minItems": 2}, {"type": "string", "maxLength": 1}]}, "p=a", []),
+        ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, "p=1&p=2", ["repeated"]),
         ({"type": "object"}, "p=gi%20do", []),
+        ({"type": "object"}, "p%5Bma%5D=1", []),
+        ({"allOf": [{"type": "object", "required": ["ma"]}]}, "ma=1", []),
         ({"type": "string", "minLength": 1}, "p=", ["minLength"]),
         ({}, "", ["required"]),
         ({}, "P=1", ["required"]),
@@ -475,6 +483,25 @@ def test_variables_of_the_path_and_headers_are_checked() -> None:
         ("path", "/con", "pattern"),
         ("header", "/X-Ma", "maxLength"),
     }
+
+
+def test_blanks_around_the_commas_of_a_header_belong_to_no_item() -> None:
+    listed = {"type": "array", "items": {"type": "string", "enum": ["a", "b"]}}
+    check = contract(Parameter(name="X-Ds", at="header", schema=listed)).request
+    assert check is not None
+    assert check.parameters is not None
+
+    assert list(check.parameters.violations("/o", "", [(b"x-ds", b"a, b\t,a")])) == []
+    assert [each.rule for each in check.parameters.violations("/o", "", [(b"x-ds", b"a, c")])] == ["enum"]
+
+
+def test_a_schema_combined_from_itself_is_read_once() -> None:
+    shared = {"T": {"anyOf": [{"$ref": "#/schemas/T"}, {"type": "array"}, {"$ref": "#/schemas/T"}]}}
+    version = a_version(parameters=(Parameter(name="p", at="query", schema={"$ref": "#/schemas/T"}),))
+
+    check = ParameterCheck(version.operations[0].parameters[0], shared, "/p")
+
+    assert list(check.violations(["1", "2"])) == []
 
 
 def test_nothing_is_compiled_where_nothing_is_checked() -> None:
