@@ -7,7 +7,7 @@ from typing import Final
 from connectors.builtin.soap.wsdl import SOAP_BINDINGS, WSDL, Description, Sources, WSDLRefused, load
 from connectors.builtin.soap.wsdl import Operation as Declared
 from connectors.builtin.soap.xml import local, namespace
-from gateway.descriptions.facets import facets_of
+from gateway.descriptions.facets import facets_of, note_wildcards
 from gateway.descriptions.xml_types import TypeWriter
 from registry.descriptions.described import Described
 from registry.descriptions.names import operation_name, unique
@@ -54,6 +54,7 @@ def read_wsdl(files: Sequence[File], chosen: Chosen) -> Described:
         raise Invalid([Flaw("", "description", f"{told[:1].upper()}{told[1:]}.")]) from None
     notes = Notes()
     _note_ports(sources, chosen, description, notes)
+    note_wildcards(sources, notes)
     writer = TypeWriter(notes, facets_of(sources))
     operations, names = _operations(sources, description, chosen, writer, notes)
     if not operations:

@@ -4,10 +4,11 @@ What is asked and what is answered differ: requests are read strictly (what is n
 given as numbers or text), answers come as they are (long numbers always as text).
 """
 
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from connectors.builtin.soap.fields import TEXT_KEY, TYPE_KEY, Complex, Field, Group, Simple, Type
-from gateway.descriptions.facets import Facets
+from gateway.descriptions.facets import XML_NAMES, Restriction
 from registry.contract_schemas import SHARED
 from registry.descriptions.names import schema_name, unique_schema
 from registry.descriptions.notes import Notes
@@ -30,7 +31,7 @@ _KINDS: Final[dict[Way, dict[str, Any]]] = {
 class TypeWriter:
     """Writes the schemas of one description; named types once for each direction, so that they may hold themselves."""
 
-    def __init__(self, notes: Notes, facets: Facets) -> None:
+    def __init__(self, notes: Notes, facets: Mapping[str, Restriction]) -> None:
         self.shared: dict[str, Schema] = {}
         self._notes = notes
         self._facets = facets
@@ -139,11 +140,28 @@ class TypeWriter:
 
     def _simple(self, one: Simple, way: Way) -> Schema:
         made: Schema = {"type": _KINDS[way].get(one.kind, "string")}
-        if one.kind == "text":
-            made |= self._facets.get(one.name, {})
+        made |= self._restricted(one, way)
         if one.form:
             made["format"] = one.form
         return {"type": "array", "items": made} if one.is_list else made
+
+    def _restricted(self, one: Simple, way: Way) -> Schema:
+        """Return what a simple type restricts, as far as its value is what JSON Schema can look at."""
+        own = self._facets.get(one.name)
+        if own is None:
+            return {}
+        is_number = one.kind in _KINDS[way] and one.kind != "boolean"
+        made = dict(own.text) if one.kind == "text" else dict(own.number) if is_number else {}
+        left = set(own.left)
+        if one.kind != "text":
+            left |= set(own.text)
+        if not is_number:
+            left |= set(own.number)
+        for facet in sorted(left):
+            self._notes.add(
+                f"/types/{one.name.rpartition('}')[2]}", "wsdl-facet", XML_NAMES.get(facet, facet)
+            )
+        return made
 
 
 def _list_of(item: Schema, least: int, most: int | None) -> Schema:
@@ -159,7 +177,16 @@ def _or_null(schema: Schema) -> Schema:
     """Return the schema with null allowed."""
     if not schema:
         return schema
-    if set(schema) <= {"type", "format", "minLength", "maxLength", "items", "minItems", "maxItems"}:
+    if set(schema) <= {
+        "type",
+        "format",
+        "minLength",
+        "maxLength",
+        "pattern",
+        "items",
+        "minItems",
+        "maxItems",
+    }:
         types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
         return schema | {"type": [*types, "null"]}
     return {"anyOf": [schema, {"type": "null"}]}

@@ -53,6 +53,9 @@ REASONS: Final[Mapping[str, Words]] = {
         "mô tả không chứa thông tin đăng nhập của bên cung cấp", "a description holds no credentials for the provider",
         "hãy đặt `credentials` trong cấu hình của điểm kết nối", "set `credentials` in the endpoint's settings",
     ),
+    "beside-reference": Words(
+        "bên cạnh `$ref` của một đường dẫn không có gì được đọc", "nothing is read beside the `$ref` of a path", *_DROPPED
+    ),
     # operations
     "structure": Words("không đúng cấu trúc của mô tả", "this is not what a description has here", *_DROPPED),
     "path": Words("đường dẫn không dùng được ở đây", "the path cannot be used here", *_NO_OPERATION),
@@ -151,6 +154,14 @@ REASONS: Final[Mapping[str, Words]] = {
     "mock-answer": Words(
         "nơi giả lập không trả lời được theo mô tả này", "a mock cannot answer by this",
         "nơi giả lập trả lời rỗng cho thao tác này", "it answers this operation with nothing",
+    ),
+    "wsdl-any": Words(
+        "chỗ này cho phép phần tử hoặc thuộc tính không nêu tên", "elements or attributes without a name are allowed here",
+        "đọc được trong câu trả lời, không gửi đi được", "they are read in answers, and cannot be sent",
+    ),
+    "wsdl-facet": Words(
+        "ràng buộc này của XML Schema không viết được bằng JSON Schema", "this facet of XML Schema cannot be said in JSON Schema",
+        *_DROPPED,
     ),
     "wsdl-type": Words("kiểu XML không viết hết được bằng JSON Schema", "the XML type cannot be wholly said in JSON Schema", *_OPEN),
 }  # fmt: skip

@@ -131,6 +131,9 @@ class _Reader:
             if item is None or not isinstance(item.value, Mapping):
                 self._notes.add(stated.pointer, "structure")
                 continue
+            if "$ref" in stated.mapping:
+                for word in sorted(set(stated.mapping) - {"$ref", "summary", "description"}):
+                    self._notes.add(f"{stated.pointer}/{word}", "beside-reference")
             for word, place in item.each():
                 if word in METHODS and isinstance(place.value, Mapping):
                     yield path, item, word, place

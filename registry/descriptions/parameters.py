@@ -82,7 +82,7 @@ class ParameterReader:
             return Parameter(
                 name=template.names[name] if at == "path" else name,
                 at=cast(Any, at),
-                required=at == "path" or place.get("required").value is True,
+                required=at == "path" or (place.get("required").value is True and not _is_spread(place)),
                 schema=self._schema(at, place),
                 note=described.strip()[:2000] if isinstance(described, str) else "",
             )
@@ -97,6 +97,10 @@ class ParameterReader:
                 self._notes.add(place.pointer, "parameter-style", str(place.mapping.get("style", "content")))
             return {}
         read = self._schemas.read(schema)
+        if at == "query" and place.mapping.get("explode") is False and read.get("type") == "array":
+            # Written as one text: what stands in it is no list for whoever looks at the query.
+            self._notes.add(place.pointer, "parameter-style", "explode: false")
+            return {"type": "string"}
         example = place.mapping.get("example")
         if (
             "example" in place.mapping
@@ -105,6 +109,11 @@ class ParameterReader:
         ):
             read = read | {"examples": [example]}
         return read
+
+
+def _is_spread(place: Place) -> bool:
+    """Whether an object's members go by names of their own, so that none goes by the parameter's."""
+    return place.mapping.get("style") == "deepObject"
 
 
 def _path_parameter(name: str) -> Parameter:

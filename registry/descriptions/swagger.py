@@ -20,6 +20,7 @@ _OF_SCHEMAS: Final = frozenset(
         "minLength", "pattern", "maxItems", "minItems", "uniqueItems", "enum", "multipleOf",
     }
 )  # fmt: skip
+_STYLES: Final = {"ssv": "spaceDelimited", "tsv": "tabDelimited", "pipes": "pipeDelimited"}
 _FORM: Final = "application/x-www-form-urlencoded"
 _FLOWS: Final = {
     "application": "clientCredentials", "accessCode": "authorizationCode", "password": "password", "implicit": "implicit",
@@ -150,9 +151,11 @@ class _Change:
             word: one for word, one in parameter.items() if word not in _OF_SCHEMAS | {"collectionFormat"}
         }
         changed["schema"] = _moved({word: parameter[word] for word in parameter if word in _OF_SCHEMAS})
-        if parameter.get("type") == "array" and parameter.get("collectionFormat", "csv") != "multi":
-            # Written as one text: what stands in it is no list for whoever looks at the query.
-            changed["schema"] = {"type": "string"} if parameter.get("in") == "query" else changed["schema"]
+        written = parameter.get("collectionFormat", "csv") if parameter.get("type") == "array" else "multi"
+        if written in _STYLES:
+            changed["style"] = _STYLES[written]
+        elif written == "csv" and parameter.get("in") == "query":
+            changed["explode"] = False
         return changed
 
     def _response(self, response: Any, produces: list[str]) -> Any:  # Any: as above
@@ -184,7 +187,9 @@ def _moved(value: Any) -> Any:  # Any: foreign JSON
     """Return a copy whose references lead to where OpenAPI 3 has things."""
     if isinstance(value, Mapping):
         return {
-            word: _led(one) if word == "$ref" and isinstance(one, str) else _moved(one)
+            "nullable" if word == "x-nullable" and one is True else word: (
+                _led(one) if word == "$ref" and isinstance(one, str) else _moved(one)
+            )
             for word, one in value.items()
         }
     return [_moved(one) for one in value] if isinstance(value, list) else value

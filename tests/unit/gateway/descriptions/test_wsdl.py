@@ -197,3 +197,50 @@ def test_headers_are_said_not_to_be_taken() -> None:
     described = taken(a_wsdl().replace('<soap:body use="literal"/>', header, 1))
 
     assert ("wsdl-header", "TraCuuNguoi: p") in [(one.code, one.detail) for one in described.not_taken]
+
+
+def restricted(base: str, *facets: tuple[str, str]) -> str:
+    inner = "".join(f'<xs:{name} value="{value}"/>' for name, value in facets)
+    return (
+        '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:t="urn:vi-du" targetNamespace="urn:vi-du">'
+        f'<xs:simpleType name="Ma"><xs:restriction base="xs:{base}">{inner}</xs:restriction></xs:simpleType>'
+        '<xs:element name="Hoi"><xs:complexType><xs:sequence><xs:element name="Ma" type="t:Ma"/></xs:sequence></xs:complexType>'
+        '</xs:element><xs:element name="Dap"><xs:complexType><xs:sequence><xs:element name="Ma" type="t:Ma"/>'
+        '<xs:any minOccurs="0" processContents="lax"/></xs:sequence></xs:complexType></xs:element></xs:schema>'
+    )
+
+
+@pytest.mark.parametrize(
+    ("base", "facets", "asked", "left"),
+    [
+        ("string", [("pattern", "[0-9]{12}")], {"type": "string", "pattern": "^(?:[0-9]{12})$"}, []),
+        ("string", [("pattern", "a"), ("pattern", "b|c")], {"type": "string", "pattern": "^(?:a)$|^(?:b|c)$"}, []),
+        ("string", [("pattern", "^$")], {"type": "string", "pattern": r"^(?:\^\$)$"}, []),
+        ("string", [("pattern", "[^$]")], {"type": "string", "pattern": "^(?:[^$])$"}, []),
+        ("string", [("pattern", r"\c+")], {"type": "string"}, ["pattern"]),
+        ("string", [("pattern", "[a-z-[aeiou]]")], {"type": "string"}, ["pattern"]),
+        ("int", [("minInclusive", "1"), ("maxExclusive", "9")],
+         {"type": ["integer", "string"], "minimum": 1, "exclusiveMaximum": 9}, []),
+        ("decimal", [("fractionDigits", "2"), ("maxInclusive", "0.5")],
+         {"type": ["number", "string"], "maximum": 0.5}, ["fractionDigits", "maxInclusive"]),
+        ("date", [("minInclusive", "1900-01-01")], {"type": "string", "format": "date"}, ["minInclusive"]),
+        ("int", [("pattern", "[0-9]{3}")], {"type": ["integer", "string"]}, ["pattern"]),
+    ],
+)  # fmt: skip
+def test_what_xml_schema_allows_is_said_or_told(
+    base: str, facets: list[tuple[str, str]], asked: dict[str, Any], left: list[str]
+) -> None:
+    described = taken(a_wsdl(restricted(base, *facets)))
+
+    assert described.schemas["Hoi.request"]["properties"]["Ma"] == asked
+    told = [one for one in described.not_taken if one.code == "wsdl-facet"]
+    assert sorted({one.detail for one in told}) == left
+    assert {one.pointer for one in told} <= {"/types/Ma"}
+
+
+def test_elements_without_a_name_are_told() -> None:
+    described = taken(a_wsdl(restricted("string")))
+
+    assert [(one.pointer, one.detail) for one in described.not_taken if one.code == "wsdl-any"] == [
+        ("/types/Dap", "xs:any")
+    ]

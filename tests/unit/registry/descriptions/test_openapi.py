@@ -201,12 +201,14 @@ def test_a_parameter_that_cannot_be_taken_is_said(parameter: Any, code: str) -> 
 
 
 def test_a_parameter_in_another_style_is_taken_without_its_schema() -> None:
-    deep = {"name": "loc", "in": "query", "style": "deepObject", "schema": {"type": "object"}}
+    deep = {
+        "name": "loc", "in": "query", "style": "deepObject", "required": True, "schema": {"type": "object"},
+    }  # fmt: skip
     text = {"name": "json", "in": "query", "content": {"application/json": {"schema": {"type": "object"}}}}
 
     described = taken(a_description({"/x": {"get": an_operation(parameters=[deep, text])}}))
 
-    assert [one.schema for one in described.operations[0].parameters] == [{}, {}]
+    assert [(one.schema, one.required) for one in described.operations[0].parameters] == [({}, False)] * 2
     assert list(said(described).values()) == ["parameter-style", "parameter-style"]
 
 
@@ -523,6 +525,44 @@ def test_swagger_2_is_taken() -> None:
     assert second.request is not None
     assert second.request.media_type == "application/x-www-form-urlencoded"
     assert described.settings == {"url": "https://csdl.example.invalid/api"}
+
+
+def test_lists_in_one_text_and_null_of_swagger_2_are_told() -> None:
+    listed = {"in": "query", "type": "array", "items": {"type": "integer"}}
+    document = {
+        "swagger": "2.0", "host": "csdl.example.invalid", "info": {"title": "Ví dụ", "version": "1"},
+        "definitions": {"Nguoi": {"type": "object", "properties": {"ten": {"type": "string", "x-nullable": True}}}},
+        "paths": {"/a": {"get": {
+            "parameters": [
+                listed | {"name": "csv"}, listed | {"name": "pipes", "collectionFormat": "pipes"},
+                {"name": "x-ds", "in": "header", "type": "array", "items": {"type": "integer"}},
+            ],
+            "responses": {"200": {"description": "", "schema": {"$ref": "#/definitions/Nguoi"}}},
+        }}},
+    }  # fmt: skip
+
+    described = taken(document)
+
+    assert {one.name: one.schema for one in described.operations[0].parameters} == {
+        "csv": {"type": "string"}, "pipes": {}, "x-ds": {"type": "array", "items": {"type": "integer"}},
+    }  # fmt: skip
+    assert [(one.code, one.detail) for one in described.not_taken if one.code != "swagger"] == [
+        ("parameter-style", "explode: false"), ("parameter-style", "pipeDelimited"),
+    ]  # fmt: skip
+    assert described.schemas["Nguoi"]["properties"]["ten"] == {"type": ["string", "null"]}
+
+
+def test_what_stands_beside_the_reference_of_a_path_is_told() -> None:
+    shared = {"get": an_operation()}
+    document = a_description(
+        {"/a": {"$ref": "#/components/pathItems/A", "summary": "a", "post": an_operation()}}
+    )
+    document["components"] = {"pathItems": {"A": shared}}
+
+    described = taken(document)
+
+    assert [one.method for one in described.operations] == ["GET"]
+    assert said(described) == {"/paths/~1a/post": "beside-reference"}
 
 
 def test_operations_are_entities() -> None:
