@@ -19,6 +19,7 @@ from connectors.contract import Busy, Call, Done, HTTPClient, Result, Unknown, U
 from connectors.errors import SettingsRefused
 from connectors.message import Headers
 from tests.connectors import a_call, a_context
+from tests.stalls import watched_loop
 
 HTTP = cast("HTTPClient", None)
 PERSON = {
@@ -233,18 +234,8 @@ async def test_inventing_from_a_large_description_does_not_hold_up_the_loop() ->
     description["components"]["schemas"] |= {"X": schema, "Y": {"description": "dài" * 20_000}}
     connector = mocking(description)
     await connector.open()
-    gaps: list[float] = []
-
-    async def watch() -> None:
-        while True:
-            began = time.monotonic()
-            await asyncio.sleep(0.001)
-            gaps.append(time.monotonic() - began)
-
-    watcher = asyncio.ensure_future(watch())
-    await asyncio.sleep(0.01)
-    result = await connector.call(ask(seconds=10))
-    watcher.cancel()
+    async with watched_loop() as gaps:
+        result = await connector.call(ask(seconds=10))
 
     assert isinstance(result, Done)
     assert len(gaps) > 10

@@ -1,6 +1,5 @@
 """The SOAP connector against a provider that answers byte by byte what a test tells it to."""
 
-import asyncio
 import hashlib
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from tests.connectors import a_call
 from tests.hostile import free_port
 from tests.soap import NS, SOAP_11, SOAP_12, Parts, a_fault, a_wsdl, an_answer, an_envelope, soap_parts
 from tests.soap_keys import a_certificate, verified, verified_by_signxml
+from tests.stalls import watched_loop
 
 REPLY = f'<TraCuuResponse xmlns="{NS}"><nguoi><hoTen>Nguyễn Ánh (giả lập)</hoTen></nguoi></TraCuuResponse>'
 FOUND = {"nguoi": [{"hoTen": "Nguyễn Ánh (giả lập)"}]}
@@ -394,18 +394,8 @@ async def test_body_and_time_are_signed_so_that_others_can_verify(kind: str, ver
 async def test_a_large_answer_does_not_hold_up_the_loop() -> None:
     people = "<nguoi><hoTen>Nguyễn Văn An (giả lập)</hoTen><tuoi>7</tuoi></nguoi>" * 100_000
     answer = an_answer(an_envelope(f'<TraCuuResponse xmlns="{NS}">{people}</TraCuuResponse>'))
-    gaps: list[float] = []
-
-    async def watch() -> None:
-        last = time.monotonic()
-        while True:
-            await asyncio.sleep(0.001)
-            gaps.append(time.monotonic() - last)
-            last = time.monotonic()
-
-    watcher = asyncio.ensure_future(watch())
-    result, _ = await once(answer, seconds=30)
-    watcher.cancel()
+    async with watched_loop() as gaps:
+        result, _ = await once(answer, seconds=30)
 
     assert len(answer) > 7_000_000
     assert len(told(result)["nguoi"]) == 100_000

@@ -18,6 +18,7 @@ from gateway.transforms.guests import Guests
 from gateway.transforms.jsonata import build
 from gateway.transforms.plain import is_plain
 from registry.entities import TransformSpec
+from tests.stalls import watched_loop
 
 PANICS = "$formatNumber(1, '#,0." + "0" * 70_000 + "')"
 
@@ -65,19 +66,9 @@ HUGE = {"a": "x" * 30_000, "b": "y" * 30_000, "n": ["x"] * 9_000}
 async def test_products_of_a_message_hold_up_nobody(guests: Guests, mapping: str) -> None:
     chain = chain_of([TransformSpec(kind="jsonata", settings={"mapping": mapping})], Tables(), guests)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    gaps: list[float] = []
-
-    async def watch() -> None:
-        while True:
-            began = time.monotonic()
-            await asyncio.sleep(0.001)
-            gaps.append(time.monotonic() - began)
-
-    watcher = asyncio.ensure_future(watch())
-    await asyncio.sleep(0.01)
-    with pytest.raises(Unfit) as refused:
-        await chain.apply(Document(json.dumps(HUGE).encode()), CapacityLimiter(2))
-    watcher.cancel()
+    async with watched_loop() as gaps:
+        with pytest.raises(Unfit) as refused:
+            await chain.apply(Document(json.dumps(HUGE).encode()), CapacityLimiter(2))
 
     assert refused.value.code in {"limit", "mapping-failed"}
     assert max(gaps) < 0.5
