@@ -1,6 +1,6 @@
 """What XML Schema allows of simple values (lengths, enumerations, patterns, bounds), by the name of the simple type."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from registry.descriptions.notes import Notes
 
 _MOST_VALUES: Final = 1000
 _MOST_DIGITS: Final = 9
+_DEEPEST: Final = 10
 _LENGTHS: Final = {
     "length": ("minLength", "maxLength"),
     "minLength": ("minLength",),
@@ -44,19 +45,36 @@ class Restriction:
 
 
 def facets_of(sources: Sources) -> Mapping[str, Restriction]:
-    """Return what each simple type restricts; an anonymous type has its element's name.
+    """Return what each simple type restricts, with what it inherits; an anonymous type has its element's name.
 
-    Where two of one name differ, neither counts. What a type inherits is left to the type it restricts.
+    Where two of one name differ, neither counts.
     """
-    found: dict[str, list[Restriction]] = {}
+    found: dict[str, list[etree._Element]] = {}
     for document in sources.all():
         for schema in document.iter(f"{{{XSD}}}schema"):
             for one in schema.iter(f"{{{XSD}}}simpleType"):
                 restriction = one.find(f"{{{XSD}}}restriction")
                 if restriction is not None:
                     place = f"{{{schema.get('targetNamespace', '')}}}{_name_of(one)}"
-                    found.setdefault(place, []).append(_restriction(restriction))
-    return {name: several[0] for name, several in found.items() if all(one == several[0] for one in several)}
+                    found.setdefault(place, []).append(restriction)
+    read = {name: [_with_bases(one, found) for one in several] for name, several in found.items()}
+    return {name: several[0] for name, several in read.items() if all(one == several[0] for one in several)}
+
+
+def _with_bases(
+    restriction: etree._Element, found: Mapping[str, Sequence[etree._Element]], depth: int = 0
+) -> Restriction:
+    """Return what a type restricts, after what the types before it restrict."""
+    own = _restriction(restriction)
+    prefix, _, name = restriction.get("base", "").rpartition(":")
+    bases = found.get(f"{{{restriction.nsmap.get(prefix or None, '')}}}{name}", ())
+    if not bases or depth >= _DEEPEST:
+        return own
+    base = _with_bases(bases[0], found, depth + 1)
+    left = own.left | base.left
+    if "pattern" in own.text and "pattern" in base.text:  # both hold, and one can be said
+        left.add("pattern")
+    return Restriction(base.text | own.text, base.number | own.number, left)
 
 
 def note_wildcards(sources: Sources, notes: Notes) -> None:

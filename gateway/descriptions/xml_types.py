@@ -27,6 +27,12 @@ _KINDS: Final[dict[Way, dict[str, Any]]] = {
 }  # fmt: skip
 """JSON's types by the kind of a simple type; text where nothing stands. (`INF` and `NaN` stay text.)"""
 
+_SINGLE: Final = frozenset(
+    {"type", "format", "minLength", "maxLength", "pattern", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
+     "items", "minItems", "maxItems"}
+)  # fmt: skip
+"""Keywords that look at one type's values alone: null passes them when its type is allowed."""
+
 
 class TypeWriter:
     """Writes the schemas of one description; named types once for each direction, so that they may hold themselves."""
@@ -150,13 +156,11 @@ class TypeWriter:
         own = self._facets.get(one.name)
         if own is None:
             return {}
-        is_number = one.kind in _KINDS[way] and one.kind != "boolean"
-        made = dict(own.text) if one.kind == "text" else dict(own.number) if is_number else {}
-        left = set(own.left)
-        if one.kind != "text":
-            left |= set(own.text)
-        if not is_number:
-            left |= set(own.number)
+        # The facets of a list are about the list, not about its items.
+        is_text = one.kind == "text" and not one.is_list
+        is_number = one.kind in _KINDS[way] and one.kind != "boolean" and not one.is_list
+        made = dict(own.text) if is_text else dict(own.number) if is_number else {}
+        left = own.left | (own.text.keys() | own.number.keys()) - made.keys()
         for facet in sorted(left):
             self._notes.add(
                 f"/types/{one.name.rpartition('}')[2]}", "wsdl-facet", XML_NAMES.get(facet, facet)
@@ -177,16 +181,7 @@ def _or_null(schema: Schema) -> Schema:
     """Return the schema with null allowed."""
     if not schema:
         return schema
-    if set(schema) <= {
-        "type",
-        "format",
-        "minLength",
-        "maxLength",
-        "pattern",
-        "items",
-        "minItems",
-        "maxItems",
-    }:
+    if set(schema) <= _SINGLE:
         types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
         return schema | {"type": [*types, "null"]}
     return {"anyOf": [schema, {"type": "null"}]}

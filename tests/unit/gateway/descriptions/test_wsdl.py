@@ -244,3 +244,32 @@ def test_elements_without_a_name_are_told() -> None:
     assert [(one.pointer, one.detail) for one in described.not_taken if one.code == "wsdl-any"] == [
         ("/types/Dap", "xs:any")
     ]
+
+
+def inheriting(inner: str, base: str = "t:Goc") -> str:
+    return restricted("string").replace(
+        '<xs:simpleType name="Ma"><xs:restriction base="xs:string">',
+        '<xs:simpleType name="Goc"><xs:restriction base="xs:string"><xs:pattern value="[0-9]+"/><xs:maxLength value="9"/>'
+        "</xs:restriction></xs:simpleType>"
+        f'<xs:simpleType name="Ma"><xs:restriction base="{base}">{inner}',
+    )
+
+
+@pytest.mark.parametrize(
+    ("types", "asked", "left"),
+    [
+        (inheriting(""), {"type": "string", "pattern": "^(?:[0-9]+)$", "maxLength": 9}, set()),
+        (inheriting('<xs:maxLength value="3"/>'), {"type": "string", "pattern": "^(?:[0-9]+)$", "maxLength": 3}, set()),
+        (inheriting('<xs:pattern value="1.*"/>'), {"type": "string", "pattern": "^(?:1.*)$", "maxLength": 9}, {"pattern"}),
+        (inheriting("", "t:Ma"), None, set()),
+    ],
+)  # fmt: skip
+def test_what_a_type_inherits_counts_too(types: str, asked: dict[str, Any] | None, left: set[str]) -> None:
+    try:
+        described = taken(a_wsdl(types))
+    except Invalid:
+        assert asked is None  # a type that restricts itself
+        return
+
+    assert described.schemas["Hoi.request"]["properties"]["Ma"] == asked
+    assert {one.detail for one in described.not_taken if one.code == "wsdl-facet"} == left
